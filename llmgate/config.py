@@ -1,0 +1,354 @@
+"""`llmgate.toml`: which targets may serve a route, with which keys, under which policy."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from ._toml import Document, nearest
+from .chat import Quirks
+from .errors import ConfigError
+from .policy import Facts, Rules, uses
+from .registry import Deployment, Provider, Registry, load
+from .registry.vocabulary import FACTS, is_fact
+
+Strategy = Literal["order", "weighted", "cheapest", "fastest"]
+EMBEDDED = "local:smollm2-135m-instruct"
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_REFERENCE = re.compile(r"^(env|file):(.+)$")
+_RULES = ("use", "unknown", "conditional", "mode")
+
+
+class ProviderTable(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """`[providers.ID]`. A provider that the registry does not have needs `dialect` and `url`."""
+
+    api_key: str | None = None
+    """`env:NAME` or `file:/path`. Default: the environment variables that the registry names for the provider."""
+    api_keys: tuple[str, ...] = ()
+    """Several keys rotate."""
+    url: str | None = None
+    dialect: Literal["openai_chat", "anthropic_messages", "gemini_generate"] | None = None
+    auth: Literal["bearer", "x-api-key", "x-goog-api-key", "none"] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    """Sent with each request; values may be `env:NAME` or `file:/path`."""
+    tier: Literal["paid", "unpaid"] | None = None
+    """The tier of your account: the fact `provider_tier`, for this provider."""
+    terms: tuple[str, ...] | None = None
+    """Instruments that govern instead of the provider's usual terms."""
+    quirks: Quirks | None = None
+    proxy: str | None = None
+    ca: str | None = None
+    client_cert: str | None = None
+    http2: bool | Literal["prior-knowledge"] = True
+    connect_timeout: str = "10s"
+    transport: Literal["pyreqwest", "httpx2"] = "pyreqwest"
+
+
+class ModelTable(Struct, forbid_unknown_fields=True):
+    """`[models."provider:name"]`: what you declare of a model that the registry does not know."""
+
+    license: tuple[str, ...]
+
+
+class RouteTable(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """`[routes.NAME]`."""
+
+    targets: Annotated[tuple[str, ...], Meta(min_length=1)]
+    strategy: Strategy = "order"
+    weights: tuple[float, ...] = ()
+    """For `weighted`: one for each target."""
+    retries: Annotated[int, Meta(ge=0, le=20)] = 2
+    timeout: str = "10m"
+    """For the whole call; for a stream, until its first token and then for each wait."""
+    attempt_timeout: str | None = None
+    cooldown: str = "30s"
+    """How long a target that failed is passed over."""
+    policy: dict[str, Any] = field(default_factory=dict)
+    """Overrides of `[policy]`."""
+
+
+class _File(Struct, forbid_unknown_fields=True):
+    default: str | None = None
+    policy: dict[str, Any] | None = None
+    providers: dict[str, ProviderTable] = field(default_factory=dict)
+    models: dict[str, ModelTable] = field(default_factory=dict)
+    routes: dict[str, RouteTable] = field(default_factory=dict)
+
+
+class Route(Struct, frozen=True):
+    """A route, resolved: targets with what they stand for, in the config's order. Times in seconds."""
+
+    name: str
+    targets: tuple[Deployment, ...]
+    rules: Rules
+    strategy: Strategy = "order"
+    weights: tuple[float, ...] = ()
+    retries: int = 2
+    timeout: float = 600.0
+    attempt_timeout: float | None = None
+    cooldown: float = 30.0
+
+
+class Config:
+    """A checked config. `registry` is the one it is judged by: ours, with the config's own providers."""
+
+    def __init__(self, file: _File, document: Document | None, registry: Registry) -> None:
+        self.path = document.path if document else None
+        self.policy_given = file.policy is not None
+        self.providers = file.providers
+        self._document = document
+        self.registry = registry.extended(self._provider_entries(file, registry))
+        self._models = file.models
+        for name, table in file.models.items():
+            self._at(("models", name), lambda t=table: [self.registry.license(x) for x in t.license])  # type: ignore[misc]
+        self.rules = self._rules(file.policy or {}, ("policy",), Rules(mode="enforce" if self.policy_given else "report"))
+        self.routes = {name: self._route(name, table) for name, table in file.routes.items()}
+        self.default = self._default(file)
+
+    # Loading
+
+    @classmethod
+    def load(cls, source: Config | Path | str | Mapping[str, Any] | None = None) -> Config:
+        """The config from `source`, else $LLMGATE_CONFIG, else ./llmgate.toml, else the user's, else the built-in one.
+
+        source: a path, or the same tables as a mapping. Raises ConfigError, with file, line and what is right.
+        """
+        if isinstance(source, Config):
+            return source
+        if isinstance(source, Mapping):
+            return cls._from(_Mapping(source))
+        path = Path(source) if source is not None else find()
+        if path is None:
+            return cls._from(_Mapping({"default": "embedded", "routes": {"embedded": {"targets": [EMBEDDED]}}}))
+        return cls._from(Document(path))
+
+    @classmethod
+    def _from(cls, document: Document) -> Config:
+        _no_literal_keys(document)
+        return cls(document.convert(_File), document, load())
+
+    def _at(self, path: tuple[str | int, ...], check: Any) -> Any:
+        """Runs a check whose ConfigError is then told with this key's file and line."""
+        try:
+            return check()
+        except ConfigError as error:
+            if self._document is None:
+                raise
+            raise self._document.error(path, str(error)) from None
+
+    def error(self, path: tuple[str | int, ...], message: str) -> ConfigError:
+        return self._document.error(path, message) if self._document else ConfigError(message)
+
+    def _provider_entries(self, file: _File, registry: Registry) -> Iterator[Provider]:
+        known = {p.id: p for p in registry.providers}
+        for name, table in file.providers.items():
+            at = ("providers", name)
+            changes: dict[str, Any] = {}
+            if table.terms is not None:
+                changes["terms"] = tuple(
+                    self._at((*at, "terms"), lambda t=t: registry.license(t).id)  # type: ignore[misc]
+                    for t in table.terms
+                )
+            for key in ("url", "dialect", "auth", "quirks"):
+                if getattr(table, key) is not None:
+                    changes[key] = getattr(table, key)
+            if name in known:
+                if changes:
+                    yield msgspec.structs.replace(known[name], **changes)
+                continue
+            if not (table.url and table.dialect):
+                hint = nearest(name, known)
+                raise self.error(
+                    at, f'the registry has no provider "{name}"{hint or "; one of your own needs dialect and url"}'
+                )
+            if not re.fullmatch(r"[a-z0-9][a-z0-9.+_-]*", name):
+                raise self.error(at, f'"{name}" is no provider id: lower-case letters, digits, - and _ are')
+            changes.setdefault("auth", "bearer" if table.api_key or table.api_keys else "none")
+            yield Provider(id=name, name=name, kind="host", **changes)
+
+    def _rules(self, table: Mapping[str, Any], at: tuple[str | int, ...], base: Rules) -> Rules:
+        values: dict[str, Any] = {}
+        facts: dict[str, Any] = {}
+        for key, value in table.items():
+            if key == "use":
+                names = value if isinstance(value, list | tuple) else [value]
+                values["use"] = self._at((*at, key), lambda n=names: uses(n))  # type: ignore[misc]
+                if not values["use"]:
+                    raise self.error((*at, key), "use is empty: name at least one, such as \"commercial\"")
+            elif key in _RULES:
+                choices = ("enforce", "report") if key == "mode" else ("deny", "allow")
+                if value not in choices:
+                    raise self.error((*at, key), f'{key}: "{choices[0]}" or "{choices[1]}" is wanted')
+                values[key] = value
+            elif is_fact(key) and not key.startswith("model."):
+                facts |= self._at((*at, key), lambda k=key, v=value: dict(Facts({k: v})))  # type: ignore[misc]
+            else:
+                raise self.error((*at, key), f'unknown key "{".".join(map(str, at))}.{key}"{nearest(key, [*_RULES, *FACTS])}')
+        if facts:
+            values["facts"] = base.facts.merged(Facts(facts))
+        return msgspec.structs.replace(base, **values)
+
+    def _route(self, name: str, table: RouteTable) -> Route:
+        at = ("routes", name)
+        targets = tuple(
+            self._at((*at, "targets"), lambda t=t: self.deployment(t)) for t in table.targets  # type: ignore[misc]
+        )
+        if table.weights and len(table.weights) != len(targets):
+            raise self.error((*at, "weights"), f"{len(table.weights)} weights for {len(targets)} targets")
+        if any(w < 0 for w in table.weights) or (table.weights and not sum(table.weights)):
+            raise self.error((*at, "weights"), "weights are zero or more, and not all zero")
+        if len({t.name for t in targets}) != len(targets):
+            raise self.error((*at, "targets"), "a target stands there twice")
+        policy_given = self.policy_given or bool(table.policy)
+        base = msgspec.structs.replace(self.rules, mode=self.rules.mode if self.policy_given else "enforce") if policy_given else self.rules
+        return Route(
+            name=name,
+            targets=targets,
+            rules=self._rules(table.policy, (*at, "policy"), base),
+            strategy=table.strategy,
+            weights=table.weights,
+            retries=table.retries,
+            timeout=self._at((*at, "timeout"), lambda: seconds(table.timeout)),
+            attempt_timeout=self._at(
+                (*at, "attempt_timeout"), lambda: seconds(table.attempt_timeout) if table.attempt_timeout else None
+            ),
+            cooldown=self._at((*at, "cooldown"), lambda: seconds(table.cooldown)),
+        )
+
+    def _default(self, file: _File) -> str | None:
+        if file.default is None:
+            return next(iter(self.routes)) if len(self.routes) == 1 else None
+        if file.default not in self.routes:
+            if ":" in file.default or file.default in self.registry.names():
+                self._at(("default",), lambda: self.deployment(file.default or ""))
+                return file.default
+            raise self.error(("default",), f'there is no route "{file.default}"{nearest(file.default, self.routes)}')
+        return file.default
+
+    # Lookups
+
+    def deployment(self, target: str) -> Deployment:
+        """What a target stands for when it is called, with the licence that this config declares for it."""
+        if target in self._models or target.startswith("local:"):
+            found = self.registry.resolve(target)
+        else:
+            found = self.registry.resolve_call(target, self.providers)
+        declared = self._models.get(target) or self._models.get(found.name)
+        if declared and found.model is None:
+            ids = tuple(self.registry.license(x).id for x in declared.license)
+            return msgspec.structs.replace(found, license=ids)
+        return found
+
+    def route(self, name: str | None = None) -> Route:
+        """The route of that name, or one made for a target that is named instead; None: the default route."""
+        wanted = name or self.default
+        if wanted is None:
+            raise ConfigError('no model was named and the config has no "default" route')
+        if wanted in self.routes:
+            return self.routes[wanted]
+        if ":" not in wanted and wanted not in self.registry.names():
+            known = [*self.routes, *self.registry.names()]
+            raise ConfigError(f'there is no route or model "{wanted}"{nearest(wanted, known)}')
+        return Route(name=wanted, targets=(self.deployment(wanted),), rules=self.rules)
+
+    def keys(self, provider: Provider) -> tuple[str, ...]:
+        """The provider's keys, read now from where the config or the environment has them; () if there are none."""
+        table = self.providers.get(provider.id)
+        references = (*((table.api_key,) if table and table.api_key else ()), *(table.api_keys if table else ()))
+        if references:
+            return tuple(k for k in map(read_reference, references) if k)
+        return tuple(k for k in (os.environ.get(e, "").strip() for e in provider.key_env) if k)[:1]
+
+    def headers(self, provider: Provider) -> dict[str, str]:
+        """The further headers of a provider, with references read."""
+        table = self.providers.get(provider.id)
+        own = {k: read_reference(v) or "" for k, v in table.headers.items()} if table else {}
+        return {**provider.headers, **own}
+
+    def key_hint(self, provider: Provider) -> str:
+        """Where a key of this provider is looked for."""
+        table = self.providers.get(provider.id)
+        if table and (table.api_key or table.api_keys):
+            return " or ".join(table.api_keys or (str(table.api_key),))
+        return " or ".join(provider.key_env) or f"[providers.{provider.id}] api_key"
+
+
+class _Mapping(Document):
+    """A config given as a mapping: errors name keys, for there are no lines."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.path = Path("config")
+        self.data = dict(data)
+
+    def error(self, path: tuple[str | int, ...], message: str) -> ConfigError:
+        return ConfigError(f"config {'.'.join(map(str, path))}: {message}" if path else f"config: {message}")
+
+
+def _no_literal_keys(document: Document) -> None:
+    """Refuses API keys written into the config. The message never shows the key."""
+    providers = document.data.get("providers")
+    for name, table in providers.items() if isinstance(providers, dict) else ():
+        if not isinstance(table, dict):
+            continue
+        given = [("api_key", table.get("api_key"))]
+        if isinstance(table.get("api_keys"), list):
+            given += [("api_keys", k) for k in table["api_keys"]]
+        for key, value in given:
+            if value is not None and not (isinstance(value, str) and _REFERENCE.match(value)):
+                raise document.error(
+                    ("providers", name, key),
+                    f'providers.{name}.{key}: a literal key is refused; write "env:NAME" or "file:/path" '
+                    "(the key is not shown here; if it was committed, revoke it)",
+                )
+
+
+def read_reference(value: str) -> str | None:
+    """What `env:NAME` or `file:/path` stands for; another value as it is. None where it is not there."""
+    found = _REFERENCE.match(value)
+    if not found:
+        return value
+    if found[1] == "env":
+        return os.environ.get(found[2], "").strip() or None
+    try:
+        return Path(found[2]).expanduser().read_text("utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def seconds(text: str) -> float:
+    """`500ms`, `60s`, `10m` or `1h` in seconds. ConfigError for another form."""
+    found = _DURATION.fullmatch(text.strip())
+    if not found or not float(found[1]):
+        raise ConfigError(f'"{text}" is no duration: write 500ms, 60s, 10m or 1h')
+    return dt.timedelta(seconds=float(found[1]) * _UNITS[found[2]]).total_seconds()
+
+
+def user_config() -> Path:
+    """Where a user's own config lies."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("APPDATA") or Path.home() / "AppData/Roaming")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library/Application Support"
+    else:
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return base / "llmgate" / "llmgate.toml"
+
+
+def find() -> Path | None:
+    """The config file in force, None if there is none. A $LLMGATE_CONFIG that is not there is an error."""
+    if named := os.environ.get("LLMGATE_CONFIG"):
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"LLMGATE_CONFIG names {path}, which is not there")
+        return path
+    return next((p for p in (Path("llmgate.toml"), user_config()) if p.is_file()), None)

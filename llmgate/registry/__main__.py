@@ -1,0 +1,34 @@
+"""`python -m llmgate.registry [compile]`: checks the data of a source checkout, and compiles it into the artefact."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from ..errors import ConfigError
+from . import ARTEFACT
+from .load import read_folder
+
+SOURCE = Path(__file__).parents[2] / "registry"
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        data = read_folder(SOURCE)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if "compile" in arguments:
+        ARTEFACT.write_bytes(msgspec.json.encode(data))
+    offers = sum(len(p.offer) for p in data.providers)
+    print(
+        f"{len(data.models)} models, {len(data.licenses)} licenses, "
+        f"{len(data.providers)} providers with {offers} offers: all well"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,169 @@
+"""Reads and checks the registry's TOML files: every mistake is an error with file and line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from .._toml import Document, nearest
+from ..errors import ConfigError
+from . import vocabulary
+from .schema import SOURCED, Data, License, Model, Provider, When
+
+T = TypeVar("T", Model, License, Provider)
+
+KINDS: dict[str, type[Any]] = {"models": Model, "licenses": License, "providers": Provider}
+
+
+def read_file(path: Path, kind: type[T]) -> tuple[T, Document]:
+    """One data file, checked as far as it can be alone."""
+    document = Document(path)
+    item = document.convert(kind)
+    if item.id != path.stem:
+        raise document.error(("id",), f'id "{item.id}" is not the file\'s name "{path.stem}"')
+    if isinstance(item, Model) and path.parent.name != item.developer:
+        raise document.error(
+            ("developer",), f'developer "{item.developer}" is not the folder\'s name "{path.parent.name}"'
+        )
+    check: dict[type[Any], Callable[[Any, Document], None]] = {
+        Model: _check_model,
+        License: _check_license,
+        Provider: lambda _provider, _document: None,
+    }
+    check[kind](item, document)
+    return item, document
+
+
+def read_folder(root: Path, base: Data | None = None) -> Data:
+    """All files below `root` (models/, licenses/, providers/), checked together, layered over `base`."""
+    if not root.is_dir():
+        raise ConfigError(f"{root}: no such folder of registry data")
+    found: dict[str, dict[str, tuple[Any, Document]]] = {}
+    digest = hashlib.sha256(base.hash.encode() if base else b"")
+    for folder, kind in KINDS.items():
+        items = found[folder] = {}
+        for path in sorted((root / folder).glob("**/*.toml")):
+            item, document = read_file(path, kind)
+            if item.id in items:
+                raise document.error(("id",), f'"{item.id}" is already in {items[item.id][1].path}')
+            items[item.id] = (item, document)
+            digest.update(document.text.encode())
+    layered = {
+        folder: {**{i.id: i for i in getattr(base, folder, ())}, **{k: v[0] for k, v in items.items()}}
+        for folder, items in found.items()
+    }
+    for problem in _dangling(found, layered):
+        raise problem
+    return Data(
+        hash=digest.hexdigest(),
+        models=tuple(layered["models"].values()),
+        licenses=tuple(layered["licenses"].values()),
+        providers=tuple(layered["providers"].values()),
+    )
+
+
+def _check_model(model: Model, document: Document) -> None:
+    stated = {f for f in SOURCED if getattr(model, f) not in (None, (), "undisclosed")}
+    sourced: set[str] = set()
+    for n, source in enumerate(model.source):
+        for fact in source.facts:
+            if fact not in SOURCED:
+                raise document.error(
+                    ("source", n, "facts"),
+                    f'source[{n}] names "{fact}", which is no sourced fact{nearest(fact, SOURCED)}',
+                )
+            if fact in sourced:
+                raise document.error(("source", n, "facts"), f'"{fact}" has two sources')
+            sourced.add(fact)
+    for fact in sorted(stated - sourced):
+        raise document.error((fact,), f'"{fact}" has no source: name it in the facts of a [[source]]')
+    for fact in sorted(sourced - stated):
+        raise document.error(("source",), f'a [[source]] names "{fact}", which the file does not state')
+    if model.weights == "open" and not model.license:
+        raise document.error(("weights",), "open weights without a license")
+    if model.weights == "closed" and model.license:
+        raise document.error(
+            ("license",), "closed weights have no license: the provider's terms govern them"
+        )
+    if model.architecture and model.architecture.kind == "moe-transformer" and model.weights == "open":
+        if isinstance(model.parameters, msgspec.Struct) and model.parameters.active is None:
+            raise document.error(("parameters",), "a mixture of experts needs parameters.active")
+
+
+def _check_license(licence: License, document: Document) -> None:
+    if licence.text and licence.text.grade == "P" and not licence.text.sha256:
+        raise document.error(("text",), "grade P needs the sha256 of the text that was opened")
+    if licence.text is None and (licence.rule or licence.obligation):
+        raise document.error(("rule",), "rules need a [text]: where they were read")
+    rows: list[tuple[str, Any]] = [("rule", r) for r in licence.rule]
+    rows += [("obligation", o) for o in licence.obligation]
+    counts = {"rule": -1, "obligation": -1}
+    for kind, row in rows:
+        counts[kind] += 1
+        at = (kind, counts[kind])
+        grade = row.grade or (licence.text.grade if licence.text else "U")
+        if grade == "P" and licence.text and licence.text.grade != "P":
+            raise document.error(at, "grade P, but the text was not opened (text.grade)")
+        if kind == "rule" and grade in "KU" and {row.verdict, row.otherwise or "unknown"} != {"unknown"}:
+            raise document.error(at, f'grade {grade} carries only the verdict "unknown"')
+        if kind == "rule" and row.otherwise and row.when is None:
+            raise document.error(at, '"otherwise" without "when"')
+        for name, test in _tests(row.when):
+            if not vocabulary.is_fact(name):
+                known = [*vocabulary.FACTS, *vocabulary.MODEL_FACTS]
+                raise document.error((*at, "when"), f'unknown fact "{name}"{nearest(name, known)}')
+            if isinstance(test, msgspec.Struct) and test == type(test)():
+                raise document.error((*at, "when"), f'the test of "{name}" is empty')
+
+
+def _tests(when: When | None) -> Iterator[tuple[str, Any]]:
+    for condition in () if when is None else (when if isinstance(when, tuple) else (when,)):
+        yield from condition.items()
+
+
+def _dangling(
+    found: dict[str, dict[str, tuple[Any, Document]]], all_: dict[str, dict[str, Any]]
+) -> Iterator[ConfigError]:
+    """References that lead nowhere, and names that two things bear."""
+    models, licenses = all_["models"], all_["licenses"]
+    developers = {m.developer for m in models.values()}
+
+    def missing(document: Document, at: tuple[str | int, ...], ids: Iterable[str], known: Iterable[str], what: str) -> Iterator[ConfigError]:
+        known = set(known)
+        for id_ in ids:
+            if id_ not in known:
+                yield document.error(at, f'there is no {what} "{id_}"{nearest(id_, known)}')
+
+    names: dict[str, str] = {}
+    for model in models.values():
+        for name in (model.id, *model.aliases):
+            if name in names and names[name] != model.id:
+                document = found["models"].get(model.id, found["models"].get(names[name]))
+                message = f'the name "{name}" belongs to both "{names[name]}" and "{model.id}"'
+                yield document[1].error(("aliases",), message) if document else ConfigError(message)
+            names[name] = model.id
+    for model, document in found["models"].values():
+        yield from missing(document, ("license",), model.license, licenses, "license")
+        yield from missing(document, ("lineage",), [x.base for x in model.lineage], models, "model")
+        if model.successor:
+            yield from missing(document, ("successor",), [model.successor], models, "model")
+    for licence, document in found["licenses"].values():
+        yield from missing(document, ("incorporates",), licence.incorporates, licenses, "license")
+        if licence.supersedes:
+            yield from missing(document, ("supersedes",), [licence.supersedes], licenses, "license")
+        for short in licence.short:
+            owner = next((x.id for x in licenses.values() if x.id != licence.id and short in (x.id, *x.short)), None)
+            if owner:
+                yield document.error(("short",), f'the short name "{short}" belongs to "{owner}" too')
+    for provider, document in found["providers"].values():
+        yield from missing(document, ("terms",), provider.terms, licenses, "license")
+        yield from missing(document, ("developers",), provider.developers, developers, "developer")
+        for n, offer in enumerate(provider.offer):
+            yield from missing(document, ("offer", n, "model"), [offer.model], models, "model")
+            yield from missing(document, ("offer", n, "terms"), offer.terms or (), licenses, "license")
+            if offer.successor:
+                yield from missing(document, ("offer", n, "successor"), [offer.successor], models, "model")

@@ -1,0 +1,102 @@
+"""The HTTP seam: bytes out, bytes in. Nothing here knows a provider or a dialect.
+
+A transport raises `Timeout` or `ConnectionFailed` where no answer came, and hands every HTTP answer back as it is,
+errors included. `MockTransport` serves tests; `create` makes the real ones.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from ..errors import MissingExtra
+
+
+class HttpRequest(Struct):
+    """A request. `timeout` in seconds: for `send` the whole exchange, for `open` each wait for more bytes."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    method: str = "POST"
+    timeout: float | None = None
+
+
+class HttpResponse(Struct):
+    """An answer, read to its end. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Stream(Protocol):
+    """An answer being read. `read` returns b"" at its end; `close` drops the connection if it is not."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def read(self) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class AsyncStream(Protocol):
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes: ...
+    async def close(self) -> None: ...
+
+
+class Transport(Protocol):
+    def send(self, request: HttpRequest, /) -> HttpResponse: ...
+    def open(self, request: HttpRequest, /) -> Stream: ...
+    def close(self) -> None: ...
+
+
+class AsyncTransport(Protocol):
+    async def send(self, request: HttpRequest, /) -> HttpResponse: ...
+    async def open(self, request: HttpRequest, /) -> AsyncStream: ...
+    async def close(self) -> None: ...
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How connections are made. One pool is shared by all that have the same settings.
+
+    proxy: a proxy's URL, user and password in it if need be; None: the environment's (HTTP_PROXY, NO_PROXY).
+    ca: a PEM file of further authorities to trust. client_cert: a PEM file with the client's certificate and key.
+    http2: offer HTTP/2 in TLS; `prior-knowledge` speaks it without asking.
+    connect_timeout: seconds.
+    """
+
+    proxy: str | None = None
+    ca: str | None = None
+    client_cert: str | None = None
+    http2: bool | str = True
+    connect_timeout: float = 10.0
+    library: str = "pyreqwest"
+
+
+LIBRARIES = ("pyreqwest", "httpx2")
+
+
+def create(settings: Settings) -> Transport:
+    """A pooled synchronous transport."""
+    return _module(settings).SyncTransport(settings)  # type: ignore[no-any-return]
+
+
+def create_async(settings: Settings) -> AsyncTransport:
+    """A pooled asynchronous transport."""
+    return _module(settings).AsyncTransport(settings)  # type: ignore[no-any-return]
+
+
+def _module(settings: Settings):  # type: ignore[no-untyped-def]
+    try:
+        return importlib.import_module(f"{__name__}._{settings.library}")
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"the transport {settings.library!r} is not installed: pip install 'llmgate-gateway[{settings.library}]'"
+        ) from error
