@@ -104,6 +104,8 @@ class Config:
 
     def __init__(self, file: _File, document: Document | None, registry: Registry) -> None:
         self.path = document.path if document else None
+        self.given = True
+        """False for the built-in config, which answers with the embedded model."""
         self.policy_given = file.policy is not None
         self.providers = file.providers
         self._document = document
@@ -129,7 +131,9 @@ class Config:
             return cls._from(_Mapping(source))
         path = Path(source) if source is not None else find()
         if path is None:
-            return cls._from(_Mapping({"default": "embedded", "routes": {"embedded": {"targets": [EMBEDDED]}}}))
+            built_in = cls._from(_Mapping({"default": "embedded", "routes": {"embedded": {"targets": [EMBEDDED]}}}))
+            built_in.given = False
+            return built_in
         return cls._from(Document(path))
 
     @classmethod

@@ -22,6 +22,7 @@ from ..chat import (
     RefusalDelta,
     Reply,
     Started,
+    Text,
     TextDelta,
     ToolCallDelta,
     Usage,
@@ -90,6 +91,8 @@ def _block(part: Part) -> Block | None:
     decode_request takes the empty one for none."""
     if isinstance(part, Reasoning):
         return {"type": "thinking", "thinking": part.text, "signature": "", **own(part.extra)}
+    if isinstance(part, Text):  # an empty one too: only requests may not have it
+        return {"type": "text", "text": part.text, **own(part.extra)}
     return assistant_block(part, safe_ids=False)
 
 

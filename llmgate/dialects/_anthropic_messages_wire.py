@@ -183,7 +183,7 @@ def error_of(body: bytes) -> WireError | None:
     """The error in a body, or None where there is none of this API's shape."""
     try:
         wire = any_object(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     error = wire.get("error")
     if not isinstance(error, dict) or not isinstance(error.get("type"), str):

@@ -192,9 +192,8 @@ class StreamDecoder:
     def _part(self, part: wire.WirePart, out: list[Event]) -> None:
         if part.function_call is not None:
             call = part.function_call
-            args = bytes(call.args or b"{}").decode()
             extra = {"thoughtSignature": part.thought_signature} if part.thought_signature is not None else {}
-            self._call(call.id, call.name or "", "{}" if args == "null" else args, extra, out)
+            self._call(call.id, call.name or "", wire.arguments(call.args), extra, out)
         elif part.text is not None:
             if part.thought_signature is None:
                 self._text(part.text, bool(part.thought), out)

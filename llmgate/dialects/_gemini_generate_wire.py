@@ -266,6 +266,12 @@ def bytes_of(text: str) -> bytes:
         raise BadWire(f"inline data is not base64: {e}") from e
 
 
+def arguments(raw: Raw) -> str:
+    """A call's arguments, without the indentation of a whole answer; numbers and names as they came."""
+    text = msgspec.json.format(bytes(raw), indent=-1).decode() if raw else "{}"
+    return "{}" if text == "null" else text
+
+
 def made_up_id(response: str | None, number: int) -> str:
     """An id for a call that came without one: the same for the same bytes, and unlike other answers' ids."""
     return f"{MADE_UP}{response[:24]}-{number}" if response else f"{MADE_UP}{number}"
@@ -430,9 +436,8 @@ def decode_part(raw: Raw) -> Part | None:
         call = fields_of(fields["functionCall"], "functionCall")
         if call.keys() & {"partialArgs", "willContinue"}:
             raise BadWire("function call arguments in pieces; leave streamFunctionCallArguments off")
-        args = bytes(call.get("args", b"{}"))
         name = text_of(call, "name") or ""
-        part = ToolCall(text_of(call, "id") or "", name, "{}" if args == b"null" else args.decode())
+        part = ToolCall(text_of(call, "id") or "", name, arguments(call.get("args", NOTHING)))
         left = {key: value_of(value) for key, value in call.items() if key not in ("id", "name", "args")}
         rest = {"functionCall": left} if left else {}
         used = {"functionCall"}

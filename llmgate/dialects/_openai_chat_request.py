@@ -211,7 +211,7 @@ class _Messages:
         return wire
 
     def _assistant(self, parts: Sequence[Part], wire: dict[str, Any]) -> None:
-        """Reasoning returns to the field that it came from; text and refusals are content; calls come last."""
+        """Reasoning returns to the field it came from; text and refusals are content; calls come last."""
         content: list[Any] = []
         calls: list[dict[str, Any]] = []
         for part in self._drop_foreign(parts):

@@ -1,7 +1,7 @@
 """The wire shapes of Chat Completions, as OpenAI and the hosts that follow it really send them.
 
-Shapes and names: the types of OpenAI's own Python SDK (`openai.types.chat`). Departures of other hosts are named
-where they are handled. Decoding is lenient: what a host leaves out or adds does no harm.
+Shapes and names: the types of OpenAI's own Python SDK (`openai.types.chat`). Departures of other hosts are
+named where they are handled. Decoding is lenient: what a host leaves out or adds does no harm.
 """
 
 from __future__ import annotations
@@ -27,6 +27,12 @@ from ..errors import (
 from . import BadWire, WireError
 
 NAME = "openai_chat"
+
+THOUGHTS = ("reasoning_content", "reasoning")
+"""Fields for reasoning: DeepSeek's, vLLM's and llama.cpp's; Groq's and OpenRouter's."""
+
+OURS = "llmgate"
+"""Marks what a gateway of ours put into a message, to have it back."""
 
 # Usage ------------------------------------------------------------------------------------------
 
@@ -203,11 +209,11 @@ _STOPS: dict[str, StopReason] = {
 }
 
 FAILED_STOPS = {"error": None, "insufficient_system_resource": Overloaded}
-"""Finish reasons that state a failure: OpenRouter's and Mistral's `error`, DeepSeek's when it runs out of machines."""
+"""Finish reasons that state a failure: OpenRouter's and Mistral's `error`, DeepSeek's own."""
 
 
 def stop_reason(raw: str | None, *, calls: bool, refused: bool) -> StopReason:
-    """Why an answer ended. `stop` beside tool calls means the calls: OpenAI itself says so for a forced tool."""
+    """Why an answer ended. `stop` beside tool calls means the calls: OpenAI says `stop` for a forced tool."""
     reason = _STOPS.get(raw, "other") if raw else "other"
     if calls and (reason == "stop" or not raw):
         return "tool_calls"
@@ -268,8 +274,8 @@ _KINDS: dict[str, type[ProviderError]] = {
     "payload_too_large": InvalidRequest,
     "unprocessable": InvalidRequest,
 }
-# `invalid_request_error` is not there: OpenAI sends it with a wrong key and Mistral when it is out of capacity,
-# so only the status tells.
+# `invalid_request_error` is not there: OpenAI sends it with a wrong key, Mistral when out of capacity; only
+# the status tells.
 
 
 def wire_error(error: Any, around: dict[str, Any] | None = None) -> WireError:

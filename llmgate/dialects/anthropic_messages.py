@@ -2,8 +2,8 @@
 
 The vendor's reference: platform.claude.com/docs/en/api/messages; streams: .../build-with-claude/streaming.
 Verified against the types of its Python SDK 2.13. That speaks API version 2026-10-21, which refuses
-`temperature`, `top_p` and `top_k`; version 2023-06-01 and compatible servers take them, so they are sent unless
-quirks.drops names them.
+`temperature`, `top_p` and `top_k`; version 2023-06-01 and compatible servers take them, so they are sent
+unless quirks.drops names them.
 
 What is particular to it:
 

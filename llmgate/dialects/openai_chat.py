@@ -1,7 +1,7 @@
 """OpenAI Chat Completions, which most other hosts speak too, each with its own accent.
 
-Source of the wire facts: the types of OpenAI's Python SDK, and for departures the SDKs and documents of Mistral,
-Groq, OpenRouter, DeepSeek, xAI, llama.cpp. Of several choices (`n`) only the first is read.
+Source of the wire facts: the types of OpenAI's Python SDK, and for departures the SDKs and documents of
+Mistral, Groq, OpenRouter, DeepSeek, xAI, llama.cpp. Of several choices (`n`) only the first is read.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from ..chat import (
     assemble,
 )
 from . import BadWire, WireError
+from ._openai_chat_inbound import decode_request
 from ._openai_chat_request import encode_request
-from ._openai_chat_server import StreamEncoder, decode_request, encode_error, encode_reply
+from ._openai_chat_server import StreamEncoder, encode_error, encode_reply
 from ._openai_chat_wire import (
     FAILED_STOPS,
     NAME,
@@ -72,15 +73,17 @@ _CALLS = 4_000
 
 
 class _OpenCall:
-    """A tool call while its pieces come."""
+    """A tool call while its pieces come. It is told once its arguments begin: till then its name may grow."""
 
-    __slots__ = ("arguments", "id", "index", "name", "sent")
+    __slots__ = ("arguments", "extra", "id", "index", "label", "name", "sent")
 
-    def __init__(self, index: int, call_id: str) -> None:
+    def __init__(self, index: int, call_id: str, label: int | None) -> None:
         self.index = index
         self.id = call_id
+        self.label = label  # the host's index
         self.name = ""
         self.arguments: list[str] = []
+        self.extra: dict[str, Any] = {}
         self.sent = False
 
     def whole(self) -> bool:
@@ -240,43 +243,51 @@ class _Reader:
                 return
             number = len(self._calls)
             # Without an id its result could not be told apart: one is made, the same in every cut.
-            call = _OpenCall(_CALLS + number, call_id or f"call_{f'{self.id}_' if self.id else ''}{number}")
+            made = f"call_{f'{self.id}_' if self.id else ''}{number}"
+            call = _OpenCall(_CALLS + number, call_id or made, piece.index)
             self._calls.append(call)
         if piece.index is not None:
             self._by_index[piece.index] = call
-        if arguments:
-            call.arguments.append(arguments)
+        if piece.type == "custom":
+            call.extra["type"] = "custom"
+        if piece.extra_content:
+            call.extra["extra_content"] = piece.extra_content
         if call.sent:
             if arguments:
                 out.append(ToolCallDelta(call.index, arguments))
-        elif name:
-            call.name, call.sent = name, True
-            out.append(ToolCallDelta(call.index, "".join(call.arguments), call.id, name))
-        own: dict[str, Any] = {}
-        if piece.type == "custom":
-            own["type"] = "custom"
-        if piece.extra_content:
-            own["extra_content"] = piece.extra_content
-        if own:
-            out.append(PartExtra(call.index, {NAME: own}))
+                call.arguments.append(arguments)
+            self._tell_extra(call, out)
+            return
+        if name != call.name:  # some hosts repeat it, some send it in pieces
+            call.name += name
+        if arguments:
+            call.arguments.append(arguments)
+            if call.name:
+                self._tell(call, out)
 
-    def _find(self, index: int | None, call_id: str, name: str) -> _OpenCall | None:
+    def _tell(self, call: _OpenCall, out: list[Event]) -> None:
+        call.sent = True
+        out.append(ToolCallDelta(call.index, "".join(call.arguments), call.id, call.name))
+        self._tell_extra(call, out)
+
+    def _tell_extra(self, call: _OpenCall, out: list[Event]) -> None:
+        if call.extra:
+            out.append(PartExtra(call.index, {NAME: call.extra}))
+            call.extra = {}
+
+    def _find(self, label: int | None, call_id: str, name: str) -> _OpenCall | None:
         """The open call that a piece continues; None if it begins another.
 
-        OpenAI counts `index`. Others leave it out, or send 0 for each call: there a new id, or a name after whole
-        arguments, begins a new one.
+        OpenAI counts `index`. Gemini's compatible endpoint leaves it out, Ollama sends 0 for each call: there
+        a new id begins a new call, and without ids a name that comes after whole arguments.
         """
-        if index is not None:
-            call = self._by_index.get(index)
-        elif call_id:
-            return next((call for call in self._calls if call.id == call_id), None)
-        else:
-            call = self._calls[-1] if self._calls else None
+        last = self._calls[-1] if self._calls else None
+        call = last if label is None else self._by_index.get(label)
         if call is None:
             return None
-        if call_id:
-            return call if call.id == call_id else None
-        if name and call.sent and (name != call.name or call.whole()):
+        if call_id and call.id != call_id:
+            return next((c for c in self._calls if c.id == call_id and c.label == label), None)
+        if name and not call_id and call.arguments and (name != call.name or call.whole()):
             return None
         return call
 
@@ -327,8 +338,7 @@ class _Reader:
             self._details = []
         for call in self._calls:
             if not call.sent:
-                call.sent = True
-                out.append(ToolCallDelta(call.index, "".join(call.arguments), call.id, call.name))
+                self._tell(call, out)
         if self._logprobs and self._content >= _CONTENT:
             out.append(PartExtra(self._text_index(), {NAME: {"logprobs": self._logprobs}}))
             self._logprobs = {}
@@ -382,7 +392,7 @@ def decode_error(body: bytes) -> WireError | None:
 
 
 class StreamDecoder:
-    """A stream of chunks. It is whole after `[DONE]`, or, from hosts that close without it, a finish_reason."""
+    """A stream of chunks: whole after `[DONE]` or, from hosts that close without it, a finish_reason."""
 
     def __init__(self) -> None:
         self._sse = SSEParser()

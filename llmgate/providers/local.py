@@ -177,8 +177,10 @@ class SyncTransport:
 
     def send(self, request: HttpRequest, /) -> HttpResponse:
         stream = _SyncStream(self._wire, request, streamed=False)
-        body = b"".join(iter(stream.read, b""))
-        return HttpResponse(stream.status, stream.headers, body)
+        try:
+            return HttpResponse(stream.status, stream.headers, b"".join(iter(stream.read, b"")))
+        finally:
+            stream.close()
 
     def open(self, request: HttpRequest, /) -> _SyncStream:
         return _SyncStream(self._wire, request, streamed=True)

@@ -5,23 +5,19 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import msgspec
-
 from ..errors import ConfigError
 from . import ARTEFACT
-from .load import read_folder
+from .load import compile_to, read_folder
 
 SOURCE = Path(__file__).parents[2] / "registry"
 
 
 def main(arguments: list[str]) -> int:
     try:
-        data = read_folder(SOURCE)
+        data = compile_to(SOURCE, ARTEFACT) if "compile" in arguments else read_folder(SOURCE)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    if "compile" in arguments:
-        ARTEFACT.write_bytes(msgspec.json.encode(data))
     offers = sum(len(p.offer) for p in data.providers)
     print(
         f"{len(data.models)} models, {len(data.licenses)} licenses, "

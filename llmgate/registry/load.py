@@ -66,6 +66,13 @@ def read_folder(root: Path, base: Data | None = None) -> Data:
     )
 
 
+def compile_to(root: Path, artefact: Path) -> Data:
+    """Checks the data below `root` and writes it as the one file that `registry.load` reads."""
+    data = read_folder(root)
+    artefact.write_bytes(msgspec.json.encode(data))
+    return data
+
+
 def _check_model(model: Model, document: Document) -> None:
     stated = {f for f in SOURCED if getattr(model, f) not in (None, (), "undisclosed")}
     sourced: set[str] = set()

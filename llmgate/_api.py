@@ -1,0 +1,53 @@
+"""The two questions that need no client and no key: `check` and `models`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .policy import Decision, decide, select
+from .registry import Model, load
+
+
+def check(target: str, use: str | Iterable[str] = ("commercial",), **facts: Any) -> Decision:
+    """What the documents say of using a model so.
+
+    target: a model id (open weights are then judged as self-hosted) or `provider:model`. use: one or more uses.
+    facts: as keyword arguments, e.g. `established="DE"`; a fact at a month goes through a dict:
+    `**{"monthly_active_users@2024-06": "800M"}`. Raises ConfigError for an unknown model, use or fact.
+    """
+    return decide(load(), target, [use] if isinstance(use, str) else use, facts)
+
+
+def models(
+    *,
+    permits: str | Iterable[str] = (),
+    input: Iterable[str] = (),
+    output: Iterable[str] = (),
+    developer: str | None = None,
+    family: str | None = None,
+    open_weights: bool | None = None,
+    min_context: int | None = None,
+    max_params: int | None = None,
+    on: str | None = None,
+    **facts: Any,
+) -> list[Model]:
+    """The models that pass all filters; with `permits`, only those whose documents permit those uses.
+
+    Conditional models are not among them: give the facts on which they hang, or ask `check`.
+    """
+    registry = load()
+    found = registry.models(
+        input=input,
+        output=output,
+        developer=developer,
+        family=family,
+        weights=None if open_weights is None else "open" if open_weights else "closed",
+        min_context=min_context,
+        max_params=max_params,
+        on=on,
+    )
+    asked = [permits] if isinstance(permits, str) else list(permits)
+    if not asked:
+        return found
+    return [m for m, decision in select(registry, asked, facts, among=found, on=on) if decision.permitted]
