@@ -115,9 +115,7 @@ class Core:
         self._announce(route)
         policy = self._policies.setdefault(route.rules, Policy(self.registry, route.rules))
         weights = route.weights or (1.0,) * len(route.targets)
-        slots = [
-            self._slot(d, w, policy, use, facts) for d, w in zip(route.targets, weights, strict=True)
-        ]
+        slots = [self._slot(d, w, policy, use, facts) for d, w in zip(route.targets, weights, strict=True)]
         terms = Terms(
             retries=route.retries if retries is None else retries,
             timeout=route.timeout if timeout is None else timeout,
@@ -267,9 +265,7 @@ class Running:
         self._stream = stream
         self._clock = time.monotonic
         self._began = self._clock()
-        self._record = (
-            Call(f"call-{uuid.uuid4().hex}", "chat", stream, plan.route, time.time()) if core.hooks else None
-        )
+        self._record = Call(f"call-{uuid.uuid4().hex}", "chat", stream, plan.route, time.time()) if core.hooks else None
         self._check_modalities()
 
     def flow(self) -> Flow:

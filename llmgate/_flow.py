@@ -166,9 +166,7 @@ def _whole(slot: Slot, action: Try, request: ChatRequest, options: Mapping[str, 
     return slot.endpoint.decode(response, action.key), dropped
 
 
-def _stream(
-    slot: Slot, action: Try, request: ChatRequest, options: Mapping[str, dict[str, Any]], clock: Clock
-) -> Flow:
+def _stream(slot: Slot, action: Try, request: ChatRequest, options: Mapping[str, dict[str, Any]], clock: Clock) -> Flow:
     wire, dropped = _encode(slot, action, request, options, stream=True)
     deadline = clock() + action.timeout
     stream = yield Open(slot, wire)

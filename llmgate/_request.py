@@ -85,7 +85,9 @@ def as_messages(given: Messages) -> list[Message]:
         elif isinstance(item, Mapping):
             out.extend(_openai({"messages": [item]}).messages)
         else:
-            raise ConfigError(f"a message is a string, a Message or a dict with role and content, not {type(item).__name__}")
+            raise ConfigError(
+                f"a message is a string, a Message or a dict with role and content, not {type(item).__name__}"
+            )
     if not out:
         raise ConfigError("there are no messages")
     return out
@@ -156,7 +158,7 @@ def strict(schema: Any) -> Any:
 
 
 def _is_strict(schema: Mapping[str, Any]) -> bool:
-    return strict(dict(schema)) == schema
+    return bool(strict(dict(schema)) == schema)
 
 
 def _name(title: Any) -> str:

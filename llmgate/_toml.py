@@ -166,8 +166,6 @@ def _into(info: Any, step: str | int) -> Any:
                     return field.type
         if isinstance(option, msgspec.inspect.DictType):
             return option.value_type
-        if isinstance(step, int) and isinstance(
-            option, msgspec.inspect.ListType | msgspec.inspect.VarTupleType
-        ):
+        if isinstance(step, int) and isinstance(option, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
             return option.item_type
     return None

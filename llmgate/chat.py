@@ -327,15 +327,7 @@ class Finished(Struct, tag="finished", omit_defaults=True):
 
 
 Event = (
-    Started
-    | TextDelta
-    | ReasoningDelta
-    | RefusalDelta
-    | ToolCallDelta
-    | PartAdded
-    | PartExtra
-    | UsageUpdate
-    | Finished
+    Started | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | PartAdded | PartExtra | UsageUpdate | Finished
 )
 
 _TEXTUAL: Mapping[type, type[Text | Reasoning | Refusal]] = {

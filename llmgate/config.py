@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from msgspec import Meta, Struct, field
 
 from ._toml import Document, nearest
 from .chat import Quirks
-from .errors import ConfigError
+from .errors import ConfigError, ModelUnavailable
 from .policy import Facts, Rules, uses
 from .registry import Deployment, Provider, Registry, load
 from .registry.vocabulary import FACTS, is_fact
@@ -45,6 +46,8 @@ class ProviderTable(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """The tier of your account: the fact `provider_tier`, for this provider."""
     terms: tuple[str, ...] | None = None
     """Instruments that govern instead of the provider's usual terms."""
+    self_hosted: bool = False
+    """The server is your own: no terms of a host govern, only the licenses of the models it runs."""
     quirks: Quirks | None = None
     proxy: str | None = None
     ca: str | None = None
@@ -102,8 +105,8 @@ class Route(Struct, frozen=True):
 class Config:
     """A checked config. `registry` is the one it is judged by: ours, with the config's own providers."""
 
-    def __init__(self, file: _File, document: Document | None, registry: Registry) -> None:
-        self.path = document.path if document else None
+    def __init__(self, file: _File, document: Document, registry: Registry) -> None:
+        self.path = document.path
         self.given = True
         """False for the built-in config, which answers with the embedded model."""
         self.policy_given = file.policy is not None
@@ -112,8 +115,12 @@ class Config:
         self.registry = registry.extended(self._provider_entries(file, registry))
         self._models = file.models
         for name, table in file.models.items():
-            self._at(("models", name), lambda t=table: [self.registry.license(x) for x in t.license])  # type: ignore[misc]
-        self.rules = self._rules(file.policy or {}, ("policy",), Rules(mode="enforce" if self.policy_given else "report"))
+            with self._at("models", name, "license"):
+                for licence in table.license:
+                    self.registry.license(licence)
+        self.rules = self._rules(
+            file.policy or {}, ("policy",), Rules(mode="enforce" if self.policy_given else "report")
+        )
         self.routes = {name: self._route(name, table) for name, table in file.routes.items()}
         self.default = self._default(file)
 
@@ -141,17 +148,17 @@ class Config:
         _no_literal_keys(document)
         return cls(document.convert(_File), document, load())
 
-    def _at(self, path: tuple[str | int, ...], check: Any) -> Any:
-        """Runs a check whose ConfigError is then told with this key's file and line."""
+    @contextmanager
+    def _at(self, *path: str | int) -> Iterator[None]:
+        """A ConfigError or ModelUnavailable within is told with this key's file and line."""
         try:
-            return check()
-        except ConfigError as error:
-            if self._document is None:
-                raise
-            raise self._document.error(path, str(error)) from None
+            yield
+        except (ConfigError, ModelUnavailable) as error:
+            raise self.error(path, str(error)) from None
 
     def error(self, path: tuple[str | int, ...], message: str) -> ConfigError:
-        return self._document.error(path, message) if self._document else ConfigError(message)
+        """A ConfigError at a key of this config."""
+        return self._document.error(path, message)
 
     def _provider_entries(self, file: _File, registry: Registry) -> Iterator[Provider]:
         known = {p.id: p for p in registry.providers}
@@ -159,14 +166,14 @@ class Config:
             at = ("providers", name)
             changes: dict[str, Any] = {}
             if table.terms is not None:
-                changes["terms"] = tuple(
-                    self._at((*at, "terms"), lambda t=t: registry.license(t).id)  # type: ignore[misc]
-                    for t in table.terms
-                )
+                with self._at(*at, "terms"):
+                    changes["terms"] = tuple(registry.license(t).id for t in table.terms)
             for key in ("url", "dialect", "auth", "quirks"):
                 if getattr(table, key) is not None:
                     changes[key] = getattr(table, key)
             if name in known:
+                if table.self_hosted:
+                    raise self.error((*at, "self_hosted"), f"{known[name].name} is not your own server")
                 if changes:
                     yield msgspec.structs.replace(known[name], **changes)
                 continue
@@ -178,43 +185,46 @@ class Config:
             if not re.fullmatch(r"[a-z0-9][a-z0-9.+_-]*", name):
                 raise self.error(at, f'"{name}" is no provider id: lower-case letters, digits, - and _ are')
             changes.setdefault("auth", "bearer" if table.api_key or table.api_keys else "none")
-            yield Provider(id=name, name=name, kind="host", **changes)
+            yield Provider(id=name, name=name, kind="self-hosted" if table.self_hosted else "host", **changes)
 
     def _rules(self, table: Mapping[str, Any], at: tuple[str | int, ...], base: Rules) -> Rules:
         values: dict[str, Any] = {}
         facts: dict[str, Any] = {}
         for key, value in table.items():
             if key == "use":
-                names = value if isinstance(value, list | tuple) else [value]
-                values["use"] = self._at((*at, key), lambda n=names: uses(n))  # type: ignore[misc]
-                if not values["use"]:
-                    raise self.error((*at, key), "use is empty: name at least one, such as \"commercial\"")
+                with self._at(*at, key):
+                    values["use"] = uses(value)
+                    if not values["use"]:
+                        raise ConfigError('use is empty: name at least one, such as "commercial"')
             elif key in _RULES:
                 choices = ("enforce", "report") if key == "mode" else ("deny", "allow")
                 if value not in choices:
                     raise self.error((*at, key), f'{key}: "{choices[0]}" or "{choices[1]}" is wanted')
                 values[key] = value
             elif is_fact(key) and not key.startswith("model."):
-                facts |= self._at((*at, key), lambda k=key, v=value: dict(Facts({k: v})))  # type: ignore[misc]
+                with self._at(*at, key):
+                    facts |= Facts({key: value})
             else:
-                raise self.error((*at, key), f'unknown key "{".".join(map(str, at))}.{key}"{nearest(key, [*_RULES, *FACTS])}')
+                hint = nearest(key, [*_RULES, *FACTS])
+                raise self.error((*at, key), f'unknown key "{".".join(map(str, at))}.{key}"{hint}')
         if facts:
             values["facts"] = base.facts.merged(Facts(facts))
         return msgspec.structs.replace(base, **values)
 
     def _route(self, name: str, table: RouteTable) -> Route:
         at = ("routes", name)
-        targets = tuple(
-            self._at((*at, "targets"), lambda t=t: self.deployment(t)) for t in table.targets  # type: ignore[misc]
-        )
+        with self._at(*at, "targets"):
+            targets = tuple(self.deployment(t) for t in table.targets)
         if table.weights and len(table.weights) != len(targets):
             raise self.error((*at, "weights"), f"{len(table.weights)} weights for {len(targets)} targets")
         if any(w < 0 for w in table.weights) or (table.weights and not sum(table.weights)):
             raise self.error((*at, "weights"), "weights are zero or more, and not all zero")
         if len({t.name for t in targets}) != len(targets):
             raise self.error((*at, "targets"), "a target stands there twice")
-        policy_given = self.policy_given or bool(table.policy)
-        base = msgspec.structs.replace(self.rules, mode=self.rules.mode if self.policy_given else "enforce") if policy_given else self.rules
+        base = self.rules
+        if table.policy and not self.policy_given:
+            # A route with a policy of its own enforces it, as a config with one does.
+            base = msgspec.structs.replace(base, mode="enforce")
         return Route(
             name=name,
             targets=targets,
@@ -222,19 +232,24 @@ class Config:
             strategy=table.strategy,
             weights=table.weights,
             retries=table.retries,
-            timeout=self._at((*at, "timeout"), lambda: seconds(table.timeout)),
-            attempt_timeout=self._at(
-                (*at, "attempt_timeout"), lambda: seconds(table.attempt_timeout) if table.attempt_timeout else None
-            ),
-            cooldown=self._at((*at, "cooldown"), lambda: seconds(table.cooldown)),
+            timeout=self._seconds((*at, "timeout"), table.timeout),
+            attempt_timeout=self._seconds((*at, "attempt_timeout"), table.attempt_timeout)
+            if table.attempt_timeout
+            else None,
+            cooldown=self._seconds((*at, "cooldown"), table.cooldown),
         )
+
+    def _seconds(self, at: tuple[str, ...], text: str) -> float:
+        with self._at(*at):
+            return seconds(text)
 
     def _default(self, file: _File) -> str | None:
         if file.default is None:
             return next(iter(self.routes)) if len(self.routes) == 1 else None
         if file.default not in self.routes:
             if ":" in file.default or file.default in self.registry.names():
-                self._at(("default",), lambda: self.deployment(file.default or ""))
+                with self._at("default"):
+                    self.deployment(file.default)
                 return file.default
             raise self.error(("default",), f'there is no route "{file.default}"{nearest(file.default, self.routes)}')
         return file.default

@@ -1,21 +1,21 @@
 """Every error that llmgate raises, in one small hierarchy.
 
-    GateError
-    ├── ConfigError             the config, the registry's data or the call is wrong: exit code 2
-    ├── PolicyDenied            no target is allowed; carries the Decisions
-    ├── ModelUnavailable        retired, never callable, or without a key
-    ├── Unsupported             the target cannot express something essential
-    ├── ProviderError           an upstream call failed
-    │   ├── AuthenticationFailed
-    │   ├── RateLimited
-    │   ├── InvalidRequest
-    │   ├── ContextTooLong
-    │   ├── ContentRefused
-    │   ├── Overloaded
-    │   ├── Timeout
-    │   ├── ConnectionFailed
-    │   └── StreamBroken        carries the partial reply
-    └── AllTargetsFailed        an ExceptionGroup of what each attempt met
+GateError
+├── ConfigError             the config, the registry's data or the call is wrong: exit code 2
+├── PolicyDenied            no target is allowed; carries the Decisions
+├── ModelUnavailable        retired, never callable, or without a key
+├── Unsupported             the target cannot express something essential
+├── ProviderError           an upstream call failed
+│   ├── AuthenticationFailed
+│   ├── RateLimited
+│   ├── InvalidRequest
+│   ├── ContextTooLong
+│   ├── ContentRefused
+│   ├── Overloaded
+│   ├── Timeout
+│   ├── ConnectionFailed
+│   └── StreamBroken        carries the partial reply
+└── AllTargetsFailed        an ExceptionGroup of what each attempt met
 """
 
 from __future__ import annotations
@@ -136,15 +136,10 @@ class StreamBroken(ProviderError):
 class AllTargetsFailed(GateError, ExceptionGroup[Exception]):
     """No target answered. `exceptions` holds what each target met; `attempts` tells the whole story."""
 
-    def __new__(
-        cls, message: str, exceptions: Sequence[Exception], attempts: Sequence[Any] = ()
-    ) -> AllTargetsFailed:
-        self = super().__new__(cls, message, exceptions)
-        return self
+    def __new__(cls, message: str, exceptions: Sequence[Exception], attempts: Sequence[Any] = ()) -> AllTargetsFailed:
+        return super().__new__(cls, message, exceptions)
 
-    def __init__(
-        self, message: str, exceptions: Sequence[Exception], attempts: Sequence[Any] = ()
-    ) -> None:
+    def __init__(self, message: str, exceptions: Sequence[Exception], attempts: Sequence[Any] = ()) -> None:
         super().__init__(message, exceptions)
         self.attempts = tuple(attempts)
 

@@ -80,9 +80,7 @@ def decode_request(body: bytes) -> ChatRequest:
             request.max_tokens = _expect(data.pop(name), (int,), name)
     stop = _expect(data.pop("stop", []), (str, list), "stop")
     request.stop = [stop] if isinstance(stop, str) else stop
-    request.tools = [
-        _tool(t, f"tools[{i}]") for i, t in enumerate(_expect(data.pop("tools", []), (list,), "tools"))
-    ]
+    request.tools = [_tool(t, f"tools[{i}]") for i, t in enumerate(_expect(data.pop("tools", []), (list,), "tools"))]
     if "tool_choice" in data:
         request.tool_choice = _tool_choice(data.pop("tool_choice"))
     if data.get("reasoning_effort") in get_args(Effort):
@@ -98,9 +96,7 @@ def decode_request(body: bytes) -> ChatRequest:
 
 def _expect(value: Any, types: tuple[type, ...], where: str) -> Any:
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-        raise BadWire(
-            f"{where}: must be {' or '.join(t.__name__ for t in types)}, not {type(value).__name__}"
-        )
+        raise BadWire(f"{where}: must be {' or '.join(t.__name__ for t in types)}, not {type(value).__name__}")
     return value
 
 
@@ -157,9 +153,7 @@ def _message(data: dict[str, Any], where: str, names: dict[str, str]) -> Message
         message.name = None
         extra = {NAME: rest} if rest else None
         message.content = [
-            ToolResult(
-                call_id, cast("list[Any]", content), data.get("name") or names.get(call_id), extra=extra
-            )
+            ToolResult(call_id, cast("list[Any]", content), data.get("name") or names.get(call_id), extra=extra)
         ]
         return message
     if role == "assistant":
@@ -254,9 +248,7 @@ def _part(data: Any, where: str) -> Part:
     elif kind == "thinking":
         thoughts = data.get("thinking")
         if not isinstance(thoughts, str):
-            thoughts = "".join(
-                str(t.get("text") or "") for t in _expect(thoughts, (list,), f"{where}.thinking")
-            )
+            thoughts = "".join(str(t.get("text") or "") for t in _expect(thoughts, (list,), f"{where}.thinking"))
         known = ("type", "thinking", "closed")
         part = Reasoning(thoughts)
     elif kind == "image_url":
@@ -267,9 +259,7 @@ def _part(data: Any, where: str) -> Part:
     elif kind == "input_audio":
         sound = _expect(data.get("input_audio"), (dict,), f"{where}.input_audio")
         name = _expect(sound.get("format"), (str,), f"{where}.input_audio.format")
-        part = Audio(
-            _bytes(sound.get("data"), where), media_type="audio/mpeg" if name == "mp3" else f"audio/{name}"
-        )
+        part = Audio(_bytes(sound.get("data"), where), media_type="audio/mpeg" if name == "mp3" else f"audio/{name}")
     elif kind == "file":
         file = _expect(data.get("file"), (dict,), f"{where}.file")
         part = Document(name=file.get("filename"))

@@ -109,9 +109,7 @@ def _refused(request: ChatRequest, quirks: Quirks, dropped: list[str]) -> set[st
     if request.tools and "tools" in quirks.drops:
         raise Unsupported("tools: this provider has no tool calls; choose a target that has")
     if request.tool_choice not in (None, "auto") and "tool_choice" in quirks.drops:
-        raise Unsupported(
-            "tool_choice: this provider only knows `auto`; leave it out, or choose another target"
-        )
+        raise Unsupported("tool_choice: this provider only knows `auto`; leave it out, or choose another target")
     refused = set(quirks.drops)
     for field in quirks.drops:
         if field in ChatRequest.__struct_fields__ and getattr(request, field) not in (None, [], {}):
@@ -152,9 +150,7 @@ class _Messages:
             self._result(result)
         if message.role == "tool":
             if any(not isinstance(part, Opaque) for part in rest):
-                raise Unsupported(
-                    "a message of the role tool holds tool results only; put the rest in a user message"
-                )
+                raise Unsupported("a message of the role tool holds tool results only; put the rest in a user message")
             self._drop_foreign(rest)
             return
         if results and not rest:
@@ -175,9 +171,7 @@ class _Messages:
         if result.is_error:
             self._dropped.append("is_error")  # the text has to say so
         content = self._content(result.content, "tool", (Text,))
-        self.out.append(
-            {"role": "tool", "tool_call_id": result.call_id, "content": content, **own(result.extra)}
-        )
+        self.out.append({"role": "tool", "tool_call_id": result.call_id, "content": content, **own(result.extra)})
 
     def _drop_foreign(self, parts: Sequence[Part]) -> list[Part]:
         """Without the parts that only another dialect has."""
@@ -185,9 +179,7 @@ class _Messages:
         for part in parts:
             if isinstance(part, Opaque) and part.dialect != NAME:
                 self._dropped.append("opaque")
-            elif isinstance(part, Reasoning) and (
-                "field" not in own(part.extra) or "reasoning" in self._quirks.drops
-            ):
+            elif isinstance(part, Reasoning) and ("field" not in own(part.extra) or "reasoning" in self._quirks.drops):
                 self._dropped.append("reasoning")
             else:
                 kept.append(part)
@@ -199,9 +191,7 @@ class _Messages:
             if not isinstance(part, (*kinds, Opaque)):
                 kind = type(part).__name__.lower()
                 place = "a tool's result" if role == "tool" else f"a message of the role {role}"
-                raise Unsupported(
-                    f"{kind} in {place}: Chat Completions has no place for it; put it in a user message"
-                )
+                raise Unsupported(f"{kind} in {place}: Chat Completions has no place for it; put it in a user message")
         if not parts:
             return ""
         wire = [_part(part) for part in parts]

@@ -294,10 +294,9 @@ def wire_error(error: Any, around: dict[str, Any] | None = None) -> WireError:
         error.get("type"),
         inner.get("code") if isinstance(inner, dict) else None,
     ):
-        if isinstance(value, str) and value.isdecimal():
-            value = int(value)
-        if isinstance(value, int):
-            status = value if 400 <= value <= 599 and status is None else status
+        number = int(value) if isinstance(value, str) and value.isdecimal() else value
+        if isinstance(number, int):
+            status = number if 400 <= number <= 599 and status is None else status
         elif isinstance(value, str) and value:
             code = code or value
             if kind is None and (kind := _KINDS.get(value)):
@@ -305,9 +304,7 @@ def wire_error(error: Any, around: dict[str, Any] | None = None) -> WireError:
     for stated in (error.get("raw_status_code"), error.get("status_code"), around.get("status_code")):
         if status is None and isinstance(stated, int):
             status = stated
-    message = (
-        error.get("message") or error.get("detail") or error.get("reason") or code or "an error without words"
-    )
+    message = error.get("message") or error.get("detail") or error.get("reason") or code or "an error without words"
     if not isinstance(message, str):
         message = msgspec.json.encode(message).decode()
     if isinstance(raw := metadata.get("raw"), str) and raw:
@@ -331,7 +328,5 @@ def error_of(body: bytes) -> WireError | None:
         return wire_error(data)
     if data.get("detail"):  # FastAPI hosts: Mistral's 422, DeepInfra
         detail = data["detail"]
-        return wire_error(
-            detail["error"] if isinstance(detail, dict) and detail.get("error") else detail, data
-        )
+        return wire_error(detail["error"] if isinstance(detail, dict) and detail.get("error") else detail, data)
     return None

@@ -60,14 +60,14 @@ def passes(test: Test | bool | str, value: Any) -> bool:
             return str(test.is_) in value
         if value != test.is_:
             return False
-    for bound, ok in (
-        (test.min, lambda b: value >= b),
-        (test.max, lambda b: value <= b),
-        (test.above, lambda b: value > b),
-        (test.below, lambda b: value < b),
-    ):
-        if bound is not None and not ok(bound):
-            return False
+    if test.min is not None and value < test.min:
+        return False
+    if test.max is not None and value > test.max:
+        return False
+    if test.above is not None and value <= test.above:
+        return False
+    if test.below is not None and value >= test.below:
+        return False
     items = value if isinstance(value, frozenset) else {value}
     if test.in_ is not None and not items & _expanded(test.in_):
         return False
@@ -204,9 +204,7 @@ def decide(
     )
 
 
-def _reasons(
-    g: Governing, asked: tuple[str, ...], known: Mapping[str, Any], today: dt.date
-) -> Iterator[Reason]:
+def _reasons(g: Governing, asked: tuple[str, ...], known: Mapping[str, Any], today: dt.date) -> Iterator[Reason]:
     licence = g.license
     if not _in_force(licence, today):
         what = f"{licence.name} is not in force on {today}, and no other version is known ({g.why})"
@@ -241,7 +239,9 @@ def _reasons(
     silent = tuple(u for u in asked if u not in spoken)
     if silent and licence.kind != "policy":
         text = f"what {licence.name} says of {', '.join(silent)} is not settled by what was read of it"
-        yield Reason(licence.id, "", "unknown", text, licence.text.url, licence.text.checked, licence.text.grade, silent)
+        yield Reason(
+            licence.id, "", "unknown", text, licence.text.url, licence.text.checked, licence.text.grade, silent
+        )
 
 
 def _verdict(rule: Rule, truth: Truth) -> tuple[str | None, tuple[str, ...]]:

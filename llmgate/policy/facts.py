@@ -61,9 +61,10 @@ def parse(name: str, value: Any) -> Value:
         raise ConfigError(f'unknown fact "{name}"{hint}')
     kind = FACTS[base]
     try:
-        return _PARSERS[kind](value)
+        parsed: Value = _PARSERS[kind](value)
     except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"{name} = {value!r}: {error}") from None
+    return parsed
 
 
 def uses(names: str | Iterable[str]) -> tuple[str, ...]:

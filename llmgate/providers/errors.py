@@ -41,6 +41,7 @@ def from_response(
 ) -> ProviderError:
     """The error that an answer with an error status states. `secret` is taken out of its message."""
     stated = dialect.decode_error(body)
+    wait = retry_after(headers)
     kind = (stated and stated.kind) or kind_of(status)
     message = f"{provider} answered {status}: "
     message += stated.message if stated else f"no error in its own format, but {peek(headers, body)}"
@@ -50,7 +51,7 @@ def from_response(
         status=status,
         code=stated.code if stated else None,
         request_id=request_id(headers),
-        retry_after=retry_after(headers) if retry_after(headers) is not None else (stated and stated.retry_after),
+        retry_after=wait if wait is not None or stated is None else stated.retry_after,
     )
 
 

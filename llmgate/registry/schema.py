@@ -31,7 +31,7 @@ class _Data(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
 # Licences ---------------------------------------------------------------------------------------
 
 
-class Test(_Data, rename={"in_": "in", "is_": "is"}):
+class Test(_Data, frozen=True, rename={"in_": "in", "is_": "is"}):
     """One test of one fact. A fact that is a list passes `in` if any of its items does, `not_in` if none does."""
 
     min: float | None = None
@@ -49,7 +49,7 @@ When = Condition | tuple[Condition, ...]
 """A condition, or several of which any may hold."""
 
 
-class Rule(_Data):
+class Rule(_Data, frozen=True):
     """What one clause says of some uses."""
 
     uses: tuple[Use | Literal["*"], ...]
@@ -65,7 +65,7 @@ class Rule(_Data):
     grade: Grade | None = None
 
 
-class Obligation(_Data):
+class Obligation(_Data, frozen=True):
     """What is owed once a use is made; never a bar to it."""
 
     kind: ObligationKind
@@ -80,7 +80,7 @@ class Obligation(_Data):
     grade: Grade | None = None
 
 
-class Text(_Data):
+class Text(_Data, frozen=True):
     """The evidence that a document was read: where, when, by which hash."""
 
     url: Url
@@ -92,7 +92,7 @@ class Text(_Data):
     """Where the copy that was read lies, if not at `url`."""
 
 
-class License(_Data):
+class License(_Data, frozen=True):
     """One version of one legal document (an *instrument*)."""
 
     id: LicenseId
@@ -119,7 +119,7 @@ class License(_Data):
 # Models -----------------------------------------------------------------------------------------
 
 
-class Source(_Data):
+class Source(_Data, frozen=True):
     """Where facts come from: `facts` names the fields of the file that this source carries."""
 
     url: Url
@@ -129,14 +129,14 @@ class Source(_Data):
     note: str | None = None
 
 
-class Parameters(_Data):
+class Parameters(_Data, frozen=True):
     """Counts of parameters. For a mixture of experts, `active` are those used for one token."""
 
     total: Annotated[int, Meta(ge=1)]
     active: Annotated[int, Meta(ge=1)] | None = None
 
 
-class Architecture(_Data):
+class Architecture(_Data, frozen=True):
     kind: Literal[
         "transformer",
         "moe-transformer",
@@ -154,7 +154,7 @@ class Architecture(_Data):
     """In words: experts, attention, VAE and U-Net, text encoders."""
 
 
-class Training(_Data):
+class Training(_Data, frozen=True):
     """What is published about how it was trained."""
 
     data: str | None = None
@@ -166,7 +166,7 @@ class Training(_Data):
     note: str | None = None
 
 
-class Benchmark(_Data, kw_only=True):
+class Benchmark(_Data, frozen=True, kw_only=True):
     """A score, which means nothing without its setting."""
 
     name: Filled
@@ -179,14 +179,14 @@ class Benchmark(_Data, kw_only=True):
     grade: Grade
 
 
-class Lineage(_Data):
+class Lineage(_Data, frozen=True):
     """A model that this one was made from. All but `distilled` and `trained-on-outputs` carry the base's licences."""
 
     base: Id
     relation: Literal["finetune", "merge", "quantized", "adapter", "distilled", "trained-on-outputs"]
 
 
-class Model(_Data):
+class Model(_Data, frozen=True):
     """The facts of one model, host aside."""
 
     id: Id
@@ -241,7 +241,7 @@ SOURCED = (
 # Providers --------------------------------------------------------------------------------------
 
 
-class Price(_Data):
+class Price(_Data, frozen=True):
     """USD per million tokens, as decimal strings. A price that is not known is left out, never zero."""
 
     input: Decimal | None = None
@@ -250,7 +250,7 @@ class Price(_Data):
     cache_write: Decimal | None = None
 
 
-class Offer(_Data, kw_only=True):
+class Offer(_Data, frozen=True, kw_only=True):
     """A model at a host."""
 
     model: Id
@@ -270,7 +270,7 @@ class Offer(_Data, kw_only=True):
     grade: Grade
 
 
-class Provider(_Data):
+class Provider(_Data, frozen=True):
     """How a host is reached, and under which terms."""
 
     id: Id
@@ -293,7 +293,7 @@ class Provider(_Data):
     note: str | None = None
 
 
-class Data(_Data):
+class Data(_Data, frozen=True):
     """The whole registry, as compiled."""
 
     hash: str

@@ -28,9 +28,7 @@ Grade = Literal["P", "S", "K", "U"]
 """How a fact is known. P: the text was opened, its hash is recorded. S: a dated reading by others.
 K: commonly known, not opened. U: unconfirmed. K and U carry only the verdict `unknown`."""
 
-Trigger = Literal[
-    "product_uses", "product_contains", "host", "redistribute", "publish_model", "publish_output"
-]
+Trigger = Literal["product_uses", "product_contains", "host", "redistribute", "publish_model", "publish_output"]
 ObligationKind = Literal[
     "display",
     "naming",
@@ -66,9 +64,7 @@ FACTS: dict[str, FactKind] = {
 DATED = frozenset({"monthly_active_users", "annual_revenue_usd", "monthly_revenue_usd"})
 """Facts that may also be asked at a month: `monthly_active_users@2024-06`."""
 
-MODEL_FACTS = frozenset(
-    {"model.id", "model.family", "model.developer", "model.input", "model.output", "model.weights"}
-)
+MODEL_FACTS = frozenset({"model.id", "model.family", "model.developer", "model.input", "model.output", "model.weights"})
 """What a condition may ask of the model itself; always known, never asked of the user."""
 
 Modality = Literal["text", "image", "audio", "video", "document", "3d", "embedding", "score"]

@@ -81,7 +81,7 @@ def run(
     attempts = [c.blocked for c in candidates if c.blocked]
     open_ = [c for c in candidates if not c.blocked]
     if not open_:
-        raise _blocked(candidates, attempts)
+        raise _blocked(attempts)
     ready = [c for c in open_ if not health.cooling(c.name)]
     resting = [c for c in open_ if c not in ready]
     for c in resting if ready else ():
@@ -176,7 +176,7 @@ def _failed(queue: Sequence[Candidate], errors: list[GateError], attempts: list[
     return error
 
 
-def _blocked(candidates: Sequence[Candidate], attempts: list[Attempt]) -> GateError:
+def _blocked(attempts: list[Attempt]) -> GateError:
     """The error for a call that nothing may or can serve."""
     told = "; ".join(f"{a.target}: {a.reason}" for a in attempts)
     error: GateError

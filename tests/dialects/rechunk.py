@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from llmgate.chat import Event, Reply, assemble
 def cut(data: bytes, at: Iterable[int]) -> list[bytes]:
     """`data` cut at these offsets (any order, repeats give empty pieces)."""
     edges = [0, *sorted(at), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(edges)]
 
 
 def every_cut(data: bytes) -> Iterator[list[bytes]]:

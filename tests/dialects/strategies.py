@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, get_args
 
 from hypothesis import strategies as st
@@ -115,9 +116,7 @@ def image_parts(
             )
         )
     if url:
-        kinds.append(
-            st.builds(Image, url=ids("https://example.org/").map(lambda u: u + ".png"), detail=details)
-        )
+        kinds.append(st.builds(Image, url=ids("https://example.org/").map(lambda u: u + ".png"), detail=details))
     return st.one_of(kinds)
 
 
@@ -144,9 +143,7 @@ def document_parts(
             )
         )
     if url:
-        kinds.append(
-            st.builds(Document, url=ids("https://example.org/").map(lambda u: u + ".pdf"), name=title)
-        )
+        kinds.append(st.builds(Document, url=ids("https://example.org/").map(lambda u: u + ".pdf"), name=title))
     return st.one_of(kinds)
 
 
@@ -251,9 +248,7 @@ def messages(
             systems()
         out.append(Message("user", draw(contents(user)), name=draw(who)))
         if draw(st.booleans()):
-            out.append(
-                Message("assistant", draw(contents(assistant, order=order, single=single)), name=draw(who))
-            )
+            out.append(Message("assistant", draw(contents(assistant, order=order, single=single)), name=draw(who)))
             results = [
                 ToolResult(
                     call.id,
@@ -335,9 +330,7 @@ def chat_requests(
 
     tool_list: None for any tools; `st.just([])` for none. choices: kinds of tool_choice, set only with tools.
     """
-    request = ChatRequest(
-        messages=draw(conversation if conversation is not None else messages()), model=model
-    )
+    request = ChatRequest(messages=draw(conversation if conversation is not None else messages()), model=model)
     request.tools = draw(tool_list if tool_list is not None else tools())
     if request.tools and choices:
         choice = draw(st.sampled_from([None, *choices]))
@@ -425,7 +418,7 @@ def _pieces(event: Event) -> st.SearchStrategy[list[Event]]:
 def _split(text: str) -> st.SearchStrategy[list[str]]:
     def at(cuts: list[int]) -> list[str]:
         edges = [0, *sorted(cuts), len(text)]
-        return [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        return [text[a:b] for a, b in pairwise(edges)]
 
     return st.lists(st.integers(0, len(text)), max_size=3, unique=True).map(at)
 

@@ -103,15 +103,11 @@ def test_extras_merge_and_lists_grow() -> None:
 
 def test_an_extra_may_come_before_its_part() -> None:
     extra = {"d": {"signature": "s"}}
-    assert assemble([PartExtra(0, extra), ReasoningDelta(0, "hm")]).message.content == [
-        Reasoning("hm", extra)
-    ]
+    assert assemble([PartExtra(0, extra), ReasoningDelta(0, "hm")]).message.content == [Reasoning("hm", extra)]
     call = [PartExtra(0, extra), ToolCallDelta(0, "{}", "id", "f")]
     assert assemble(call).message.content == [ToolCall("id", "f", "{}", extra)]
     image = Image(url="https://example.org/a.png")
-    assert assemble([PartExtra(0, extra), PartAdded(0, image)]).message.content == [
-        Image(url=image.url, extra=extra)
-    ]
+    assert assemble([PartExtra(0, extra), PartAdded(0, image)]).message.content == [Image(url=image.url, extra=extra)]
     assert image.extra is None
     assert assemble([PartExtra(0, extra)]).message.content == [Text("", extra)]
 
@@ -125,9 +121,7 @@ def test_opaque_parts_stay_bit_for_bit() -> None:
 
 def test_a_part_that_came_whole_may_still_grow() -> None:
     call = ToolCall("id", "f", '{"a":')
-    assert assemble([PartAdded(0, call), ToolCallDelta(0, "1}")]).message.content == [
-        ToolCall("id", "f", '{"a":1}')
-    ]
+    assert assemble([PartAdded(0, call), ToolCallDelta(0, "1}")]).message.content == [ToolCall("id", "f", '{"a":1}')]
     assert assemble([PartAdded(0, Text("a")), TextDelta(0, "b")]).message.content == [Text("ab")]
 
 

@@ -57,9 +57,7 @@ def test_says_what_was_said(
 
 
 @given(st.data(), events())
-def test_line_ends_may_be_mixed(
-    data: st.DataObject, stream: tuple[list[tuple[str, bytes]], list[bytes]]
-) -> None:
+def test_line_ends_may_be_mixed(data: st.DataObject, stream: tuple[list[tuple[str, bytes]], list[bytes]]) -> None:
     # A lone CR before an empty line that ends in LF would be one CRLF: such a stream says something else.
     said, lines = stream
     whole = b"".join(line + data.draw(st.sampled_from((b"\n", b"\r\n"))) for line in lines)
