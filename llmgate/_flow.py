@@ -175,7 +175,8 @@ def _stream(slot: Slot, action: Try, request: ChatRequest, options: Mapping[str,
             body = b""
             while chunk := (yield Read(stream)):
                 body += chunk
-            raise slot.endpoint.error(stream.status, stream.headers, body, action.key)
+            cause = getattr(stream, "cause", None)
+            raise slot.endpoint.error(stream.status, stream.headers, body, action.key) from cause
         incoming = Incoming(Decoding(slot.endpoint, stream.headers, action.key))
         while not (incoming.begun or incoming.ended):
             incoming.open((yield Read(stream)))

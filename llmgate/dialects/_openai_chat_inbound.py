@@ -79,8 +79,11 @@ def decode_request(body: bytes) -> ChatRequest:
         if name in data:
             request.max_tokens = _expect(data.pop(name), (int,), name)
     stop = _expect(data.pop("stop", []), (str, list), "stop")
-    request.stop = [stop] if isinstance(stop, str) else stop
-    request.tools = [_tool(t, f"tools[{i}]") for i, t in enumerate(_expect(data.pop("tools", []), (list,), "tools"))]
+    request.stop = [stop] if isinstance(stop, str) else [_expect(text, (str,), "stop") for text in stop]
+    request.tools = [_tool(tool, f"tools[{at}]") for at, tool in enumerate(_field(data, "tools", (list,), "", []))]
+    data.pop("tools", None)
+    for value in (request.metadata or {}).values():
+        _expect(value, (str,), "metadata")
     if "tool_choice" in data:
         request.tool_choice = _tool_choice(data.pop("tool_choice"))
     if data.get("reasoning_effort") in get_args(Effort):
@@ -100,23 +103,32 @@ def _expect(value: Any, types: tuple[type, ...], where: str) -> Any:
     return value
 
 
+def _field(data: dict[str, Any], name: str, types: tuple[type, ...], where: str, default: Any = None) -> Any:
+    """A field that may be missing or null."""
+    value = data.get(name)
+    return default if value is None else _expect(value, types, f"{where}.{name}" if where else name)
+
+
+def _needed(data: dict[str, Any], name: str, types: tuple[type, ...], where: str) -> Any:
+    return _expect(data.get(name), types, f"{where}.{name}")
+
+
 def _tool(data: Any, where: str) -> Tool:
     _expect(data, (dict,), where)
     if data.get("type", "function") != "function":
         raise Unsupported(f"{where}: a tool of the type {data['type']!r}; only functions can be translated")
-    function = _expect(data.get("function"), (dict,), f"{where}.function")
-    tool = Tool(_expect(function.get("name"), (str,), f"{where}.function.name"))
-    tool.description = function.get("description")
-    tool.strict = function.get("strict")
-    if function.get("parameters") is not None:
-        tool.parameters = _expect(function["parameters"], (dict,), f"{where}.function.parameters")
+    function, where = _needed(data, "function", (dict,), where), f"{where}.function"
+    tool = Tool(_needed(function, "name", (str,), where))
+    tool.description = _field(function, "description", (str,), where)
+    tool.strict = _field(function, "strict", (bool,), where)
+    tool.parameters = _field(function, "parameters", (dict,), where, tool.parameters)
     return tool
 
 
 def _tool_choice(choice: Any) -> Any:
     if choice == "any":  # Mistral
         return "required"
-    if choice in ("auto", "none", "required"):
+    if isinstance(choice, str) and choice in ("auto", "none", "required"):
         return choice
     function = choice.get("function") if isinstance(choice, dict) else None
     if isinstance(function, dict) and isinstance(function.get("name"), str):
@@ -125,12 +137,13 @@ def _tool_choice(choice: Any) -> Any:
 
 
 def _output(schema: Any) -> OutputSchema:
-    _expect(schema, (dict,), "response_format.json_schema")
+    where = "response_format.json_schema"
+    _expect(schema, (dict,), where)
     return OutputSchema(
-        _expect(schema.get("schema") or {}, (dict,), "response_format.json_schema.schema"),
-        name=schema.get("name") or "answer",
-        strict=bool(schema.get("strict")),
-        description=schema.get("description"),
+        _field(schema, "schema", (dict,), where, {}),
+        name=_field(schema, "name", (str,), where, "answer"),
+        strict=_field(schema, "strict", (bool,), where, False),
+        description=_field(schema, "description", (str,), where),
     )
 
 
@@ -143,86 +156,87 @@ def _message(data: dict[str, Any], where: str, names: dict[str, str]) -> Message
     role = "system" if role == "developer" else role
     if role not in ("system", "user", "assistant", "tool"):
         raise BadWire(f"{where}.role: must be system, developer, user, assistant or tool, not {role!r}")
-    message = Message(cast(Role, role), name=data.get("name"))
+    name = _field(data, "name", (str,), where)
     content = _parts(data.get("content"), f"{where}.content")
-    rest = {k: v for k, v in data.items() if k not in _MESSAGE and v is not None}
+    rest = {key: value for key, value in data.items() if key not in _MESSAGE and value is not None}
     if role == "tool":
-        call_id = _expect(data.get("tool_call_id"), (str,), f"{where}.tool_call_id")
+        call_id = _needed(data, "tool_call_id", (str,), where)
         if any(not isinstance(part, Text) for part in content):
             raise Unsupported(f"{where}: a tool's result can only be text")
-        message.name = None
-        extra = {NAME: rest} if rest else None
-        message.content = [
-            ToolResult(call_id, cast("list[Any]", content), data.get("name") or names.get(call_id), extra=extra)
-        ]
-        return message
+        texts = cast("list[Any]", content)
+        result = ToolResult(call_id, texts, name or names.get(call_id), extra={NAME: rest} if rest else None)
+        return Message("tool", [result])
+    message = Message(cast(Role, role), content, name)
     if role == "assistant":
-        message.content += _thoughts(rest)
-    message.content += content
-    if role == "assistant":
-        if data.get("refusal"):
-            message.content.append(Refusal(data["refusal"]))
-        for image in data.get("images") or ():
-            part = _part(image, f"{where}.images")
-            if isinstance(part, Image):
-                part.extra = {NAME: {"field": "images"}}
-            message.content.append(part)
-        if isinstance(data.get("audio"), dict):
-            message.content.append(Audio(extra={NAME: data["audio"]}))
-        for at, call in enumerate(data.get("tool_calls") or ()):
-            part = _call(call, f"{where}.tool_calls[{at}]")
-            names[part.id] = part.name
-            message.content.append(part)
+        message.content = [*_thoughts(rest, where), *content, *_answer(data, where)]
+        names.update((call.id, call.name) for call in message.tool_calls)
     if rest:
         message.extra = {NAME: rest}
     return message
 
 
-def _thoughts(rest: dict[str, Any]) -> list[Part]:
+def _answer(data: dict[str, Any], where: str) -> list[Part]:
+    """What an assistant's message has beside its content."""
+    out: list[Part] = []
+    if refusal := _field(data, "refusal", (str,), where):
+        out.append(Refusal(refusal))
+    for at, image in enumerate(_field(data, "images", (list,), where, [])):
+        part = _part(image, f"{where}.images[{at}]")
+        if isinstance(part, Image):
+            part.extra = {NAME: {"field": "images"}}
+        out.append(part)
+    if audio := _field(data, "audio", (dict,), where):
+        out.append(Audio(extra={NAME: audio}))
+    for at, call in enumerate(_field(data, "tool_calls", (list,), where, [])):
+        out.append(_call(call, f"{where}.tool_calls[{at}]"))
+    return out
+
+
+def _thoughts(rest: dict[str, Any], where: str) -> list[Part]:
     """The reasoning of an assistant's message, taken out of `rest`."""
-    details = rest.pop("reasoning_details", None)
-    details = details if isinstance(details, list) else []
-    ours = [d for d in details if isinstance(d, dict) and d.get("format") == OURS]
-    theirs = [d for d in details if d not in ours]
+    details: list[dict[str, Any]] = _field(rest, "reasoning_details", (list,), where, [])
+    for detail in details:
+        _expect(detail, (dict,), f"{where}.reasoning_details")
+    ours = [detail for detail in details if detail.get("format") == OURS]
+    theirs = [detail for detail in details if detail.get("format") != OURS]
+    rest.pop("reasoning_details", None)
     found = [(field, rest.pop(field)) for field in THOUGHTS if isinstance(rest.get(field), str)]
-    if ours:  # parts that came through this gateway return as they were, the plain text beside them is theirs
-        return [
-            Opaque(d["dialect"], Raw(msgspec.json.encode(d["data"])))
-            if "dialect" in d
-            else Reasoning(d.get("text") or "", d.get("extra"))
-            for d in ours
-        ]
+    if ours:  # parts that came through a gateway of ours return as they were; the plain text repeats them
+        return [_our_thought(detail, f"{where}.reasoning_details") for detail in ours]
     if not found and not theirs:
         return []
     field, text = found[0] if found else ("reasoning_details", "")
     if not found:
-        text = "".join(str(d.get("text") or d.get("summary") or "") for d in theirs if isinstance(d, dict))
+        text = "".join(str(detail.get("text") or detail.get("summary") or "") for detail in theirs)
     extra: dict[str, Any] = {"field": field}
     if theirs:
         extra["reasoning_details"] = theirs
     return [Reasoning(text, {NAME: extra})]
 
 
+def _our_thought(detail: dict[str, Any], where: str) -> Reasoning | Opaque:
+    if "dialect" in detail:
+        return Opaque(_needed(detail, "dialect", (str,), where), Raw(msgspec.json.encode(detail.get("data"))))
+    return Reasoning(_field(detail, "text", (str,), where, ""), _field(detail, "extra", (dict,), where) or None)
+
+
 def _call(data: Any, where: str) -> ToolCall:
     _expect(data, (dict,), where)
+    call_id = _needed(data, "id", (str,), where)
     if data.get("type") == "custom":
-        custom = _expect(data.get("custom"), (dict,), f"{where}.custom")
-        return ToolCall(data["id"], custom["name"], custom["input"], {NAME: {"type": "custom"}})
-    function = _expect(data.get("function"), (dict,), f"{where}.function")
+        custom, where = _needed(data, "custom", (dict,), where), f"{where}.custom"
+        name, text = _needed(custom, "name", (str,), where), _needed(custom, "input", (str,), where)
+        return ToolCall(call_id, name, text, {NAME: {"type": "custom"}})
+    function = _needed(data, "function", (dict,), where)
     arguments = function.get("arguments") or "{}"
     if not isinstance(arguments, str):
         arguments = msgspec.json.encode(arguments).decode()
-    call = ToolCall(
-        _expect(data.get("id"), (str,), f"{where}.id"),
-        _expect(function.get("name"), (str,), f"{where}.function.name"),
-        arguments,
-    )
-    content = data.get("extra_content")
-    if isinstance(content, dict):
-        extra = dict(content.get(OURS) or {})
-        if others := {key: value for key, value in content.items() if key != OURS}:
-            extra[NAME] = {"extra_content": others}
-        call.extra = extra or None
+    call = ToolCall(call_id, _needed(function, "name", (str,), f"{where}.function"), arguments)
+    content = _field(data, "extra_content", (dict,), where, {})
+    extra = dict(_field(content, OURS, (dict,), f"{where}.extra_content", {}))
+    if others := {key: value for key, value in content.items() if key != OURS}:
+        extra[NAME] = {"extra_content": others}
+    call.extra = extra or None
     return call
 
 
@@ -242,33 +256,33 @@ def _part(data: Any, where: str) -> Part:
     known: tuple[str, ...] = ("type", str(kind))
     part: Text | Image | Audio | Document | Reasoning | Refusal
     if kind == "text":
-        part = Text(_expect(data.get("text"), (str,), f"{where}.text"))
+        part = Text(_needed(data, "text", (str,), where))
     elif kind == "refusal":
-        part = Refusal(_expect(data.get("refusal"), (str,), f"{where}.refusal"))
+        part = Refusal(_needed(data, "refusal", (str,), where))
     elif kind == "thinking":
-        thoughts = data.get("thinking")
+        thoughts = _needed(data, "thinking", (str, list), where)
         if not isinstance(thoughts, str):
-            thoughts = "".join(str(t.get("text") or "") for t in _expect(thoughts, (list,), f"{where}.thinking"))
+            thoughts = "".join(_field(_expect(t, (dict,), where), "text", (str,), where, "") for t in thoughts)
         known = ("type", "thinking", "closed")
         part = Reasoning(thoughts)
     elif kind == "image_url":
-        image = data.get("image_url")
-        image = {"url": image} if isinstance(image, str) else _expect(image, (dict,), f"{where}.image_url")
-        content, media_type, url = from_url(_expect(image.get("url"), (str,), f"{where}.image_url.url"))
-        part = Image(content, url, media_type, image.get("detail"))
+        image = _needed(data, "image_url", (str, dict), where)
+        image, where = {"url": image} if isinstance(image, str) else image, f"{where}.image_url"
+        content, media_type, url = from_url(_needed(image, "url", (str,), where))
+        detail = image.get("detail")
+        part = Image(content, url, media_type, detail if detail in ("auto", "low", "high") else None)
     elif kind == "input_audio":
-        sound = _expect(data.get("input_audio"), (dict,), f"{where}.input_audio")
-        name = _expect(sound.get("format"), (str,), f"{where}.input_audio.format")
-        part = Audio(_bytes(sound.get("data"), where), media_type="audio/mpeg" if name == "mp3" else f"audio/{name}")
+        sound, where = _needed(data, "input_audio", (dict,), where), f"{where}.input_audio"
+        name = _needed(sound, "format", (str,), where)
+        part = Audio(_bytes(sound.get("data"), f"{where}.data"))
+        part.media_type = "audio/mpeg" if name == "mp3" else f"audio/{name}"
     elif kind == "file":
-        file = _expect(data.get("file"), (dict,), f"{where}.file")
-        part = Document(name=file.get("filename"))
-        if file.get("file_id"):
-            part.extra = {NAME: {"file_id": file["file_id"]}}
+        file, where = _needed(data, "file", (dict,), where), f"{where}.file"
+        part = Document(name=_field(file, "filename", (str,), where))
+        if file_id := _field(file, "file_id", (str,), where):
+            part.extra = {NAME: {"file_id": file_id}}
         else:
-            part.data, part.media_type, part.url = from_url(
-                _expect(file.get("file_data"), (str,), f"{where}.file.file_data")
-            )
+            part.data, part.media_type, part.url = from_url(_needed(file, "file_data", (str,), where))
     else:
         return Opaque(NAME, Raw(msgspec.json.encode(data)))
     if rest := {key: value for key, value in data.items() if key not in known and value is not None}:

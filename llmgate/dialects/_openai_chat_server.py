@@ -9,16 +9,19 @@ from __future__ import annotations
 import base64
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from ..chat import (
+    Assembler,
     Audio,
     Event,
     Finished,
     Image,
     Opaque,
+    Part,
     PartAdded,
     PartExtra,
     Reasoning,
@@ -89,41 +92,40 @@ def _audio_wire(part: Audio) -> dict[str, Any]:
     }
 
 
+def _lists(parts: Sequence[Part]) -> dict[str, list[Any]]:
+    """What a message says in lists beside its content."""
+    thoughts = [p for p in parts if isinstance(p, Reasoning) or (isinstance(p, Opaque) and p.dialect != NAME)]
+    if any(isinstance(part, Opaque) or _foreign(part.extra) for part in thoughts):
+        details = [_our_detail(part) for part in thoughts]
+    else:
+        details = [detail for part in thoughts for detail in own(part.extra).get("reasoning_details", ())]  # type: ignore[union-attr]
+    out = {
+        "annotations": [note for p in parts if isinstance(p, Text) for note in own(p.extra).get("annotations", ())],
+        "images": [_image_wire(part) for part in parts if isinstance(part, Image)],
+        "reasoning_details": details,
+    }
+    return {key: value for key, value in out.items() if value}
+
+
 def encode_reply(reply: Reply) -> bytes:
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
     choice: dict[str, Any] = {"index": 0, "message": message, "logprobs": None}
-    details: list[Any] = []
-    thoughts = [part for part in reply.message.content if isinstance(part, Reasoning | Opaque)]
-    through_us = any(isinstance(part, Opaque) or _foreign(part.extra) for part in thoughts)
     for part in reply.message.content:
         extra = own(getattr(part, "extra", None))
         if isinstance(part, Text):
             message["content"] = (message["content"] or "") + part.text
-            if notes := extra.get("annotations"):
-                message["annotations"] = [*message.get("annotations", ()), *notes]
-            if probabilities := extra.get("logprobs"):
-                choice["logprobs"] = probabilities
-        elif isinstance(part, Reasoning):
+            choice["logprobs"] = extra.get("logprobs") or choice["logprobs"]
+        elif isinstance(part, Reasoning) and part.text:
             field = extra.get("field")
             field = field if field in THOUGHTS else "reasoning_content"
-            if part.text:
-                message[field] = message.get(field, "") + part.text
-            details += extra.get("reasoning_details", ())
-            if through_us:
-                details.append(_our_detail(part))
-        elif isinstance(part, Opaque):
-            if part.dialect != NAME:
-                details.append(_our_detail(part))
+            message[field] = message.get(field, "") + part.text
         elif isinstance(part, Refusal):
             message["refusal"] = (message["refusal"] or "") + part.text
         elif isinstance(part, ToolCall):
             message.setdefault("tool_calls", []).append(_call_wire(part))
-        elif isinstance(part, Image):
-            message.setdefault("images", []).append(_image_wire(part))
         elif isinstance(part, Audio):
             message["audio"] = _audio_wire(part)
-    if details:
-        message["reasoning_details"] = details
+    message.update(_lists(reply.message.content))
     choice["finish_reason"] = stop_to_wire(reply.stop_reason, refused=message["refusal"] is not None)
     body: dict[str, Any] = {
         "id": reply.id or _new_id(),
@@ -142,14 +144,19 @@ def _new_id() -> str:
 
 
 class StreamEncoder:
-    """Events as chunks. include_usage: whether the client asked for it by `stream_options`."""
+    """Events as chunks. include_usage: whether the client asked for it by `stream_options`.
+
+    Lists (citations, reasoning details, images) are told once, at the end: OpenAI's SDK adds up a delta's lists only
+    where their entries are numbered.
+    """
 
     def __init__(self, *, include_usage: bool = True) -> None:
         self._include_usage = include_usage
         self._usage: Usage | None = None
         self._calls: dict[int, int] = {}
         self._named: set[int] = set()
-        self._thoughts: dict[int, Reasoning | Opaque] = {}
+        self._early: dict[int, PartExtra] = {}
+        self._later = Assembler()
         self._refused = False
         self._head(Started())
 
@@ -171,9 +178,7 @@ class StreamEncoder:
         if isinstance(event, TextDelta):
             return self._before + b'{"content":' + msgspec.json.encode(event.text) + b"}" + self._after
         if isinstance(event, ReasoningDelta):
-            thought = self._thoughts.setdefault(event.index, Reasoning(""))
-            if isinstance(thought, Reasoning):
-                thought.text += event.text
+            self._later.feed(event)
             return self._delta({"reasoning_content": event.text})
         if isinstance(event, RefusalDelta):
             self._refused = True
@@ -194,6 +199,7 @@ class StreamEncoder:
 
     def _call(self, event: ToolCallDelta) -> bytes:
         number = self._calls.setdefault(event.index, len(self._calls))
+        early = self._early.pop(event.index, None)
         function: dict[str, Any] = {"arguments": event.arguments}
         wire: dict[str, Any] = {"index": number}
         if event.index not in self._named and (event.id or event.name):
@@ -202,24 +208,24 @@ class StreamEncoder:
             wire["type"] = "function"
             function["name"] = event.name
         wire["function"] = function
-        return self._delta({"tool_calls": [wire]})
+        return self._delta({"tool_calls": [wire]}) + (self._extra(early) if early else b"")
 
     def _extra(self, event: PartExtra) -> bytes:
         told, foreign = event.extra.get(NAME) or {}, _foreign(event.extra)
-        out: dict[str, Any] = {key: told[key] for key in ("annotations", "reasoning_details") if key in told}
         if event.index in self._calls:
             content = dict(told.get("extra_content") or {})
             if foreign:
                 content[OURS] = foreign
-            if content:
-                out["tool_calls"] = [{"index": self._calls[event.index], "extra_content": content}]
-        elif foreign and isinstance(thought := self._thoughts.get(event.index), Reasoning):
-            thought.extra = {**(thought.extra or {}), **foreign}
-        chunk = self._delta(out) if out else b""
+            if not content:
+                return b""
+            wire = {"index": self._calls[event.index], "function": {"arguments": ""}, "extra_content": content}
+            return self._delta({"tool_calls": [wire]})
+        self._early[event.index] = event
+        self._later.feed(event)
         if probabilities := told.get("logprobs"):
             end = b',"logprobs":' + msgspec.json.encode(probabilities) + b',"finish_reason":null}]}\n\n'
-            chunk += self._before + b"{}" + end
-        return chunk
+            return self._before + b"{}" + end
+        return b""
 
     def _part(self, event: PartAdded) -> bytes:
         part = event.part
@@ -232,21 +238,18 @@ class StreamEncoder:
         elif isinstance(part, Refusal):
             sent = self.feed(RefusalDelta(event.index, part.text))
         elif isinstance(part, Image):
-            return self._delta({"images": [_image_wire(part)]})
+            self._later.feed(event)
+            return b""
         elif isinstance(part, Audio):
             return self._delta({"audio": _audio_wire(part)})
         else:
-            if isinstance(part, Opaque) and part.dialect != NAME:
-                self._thoughts[event.index] = part
+            self._later.feed(event)
             return b""
         return sent + (self._extra(PartExtra(event.index, part.extra)) if part.extra else b"")
 
     def _end(self, event: Finished) -> bytes:
-        out = b""
-        thoughts = [self._thoughts[index] for index in sorted(self._thoughts)]
-        if any(isinstance(part, Opaque) or part.extra for part in thoughts):
-            out = self._delta({"reasoning_details": [_our_detail(part) for part in thoughts]})
-        self._thoughts.clear()
+        delta = _lists(self._later.reply().message.content)
+        out = self._delta(delta) if delta else b""
         reason = msgspec.json.encode(stop_to_wire(event.stop_reason, refused=self._refused))
         return out + self._before + b'{},"logprobs":null,"finish_reason":' + reason + b"}]}\n\n"
 

@@ -317,7 +317,7 @@ class _Reader:
 
     def _keep_logprobs(self, logprobs: dict[str, Any]) -> None:
         for key, value in logprobs.items():
-            if isinstance(value, list):
+            if isinstance(value, list) and value:
                 self._logprobs.setdefault(key, []).extend(value)
 
     def end(self, raw: str | None, out: list[Event]) -> None:

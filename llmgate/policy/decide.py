@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from ..registry import Deployment, License, Model, Registry
+from ..registry import Deployment, License, Model, Provider, Registry
 from ..registry.schema import Obligation, Rule, Test, When
-from ..registry.vocabulary import REGIONS, countries
+from ..registry.vocabulary import REGIONS, VERDICTS, countries
 from .decision import Decision, Owed, Reason, worst
 from .facts import Facts
 
@@ -108,7 +108,12 @@ class Governing(msgspec.Struct, frozen=True):
 
 
 def governing(registry: Registry, deployment: Deployment, today: dt.date) -> Iterator[Governing]:
-    """Every instrument that governs a deployment: weights, lineage, incorporated policies, the host's terms."""
+    """Every instrument that governs a deployment: weights, lineage, incorporated policies, the host's terms.
+
+    At the developer's own service the developer's terms stand in place of the licence of its weights, which are not
+    handed out there; licences that others hold in it by descent still count. At an aggregator the terms of a closed
+    model's developer stand beside the aggregator's own.
+    """
     seen: set[str] = set()
 
     def with_policies(ids: Iterable[str], why: str) -> Iterator[Governing]:
@@ -122,16 +127,32 @@ def governing(registry: Registry, deployment: Deployment, today: dt.date) -> Ite
 
     if deployment.license:
         yield from with_policies(deployment.license, "declared in the config")
-    if deployment.model is not None:
-        yield from with_policies(deployment.model.license, f"the license of {deployment.model.id}")
-        for base in ancestors(registry, deployment.model):
-            yield from with_policies(base.license, f"{deployment.model.id} is made from {base.id}")
-    if deployment.provider is not None:
-        terms = deployment.provider.terms
-        if deployment.offer is not None and deployment.offer.terms is not None:
-            terms = deployment.offer.terms
-        in_force = [t for t in terms if _in_force(registry.license(t), today)] or list(terms)[-1:]
-        yield from with_policies(in_force, f"the terms of {deployment.provider.name}")
+    model, provider = deployment.model, deployment.provider
+    if model is not None:
+        if not _own_service(model, provider):
+            yield from with_policies(model.license, f"the license of {model.id}")
+        for base in ancestors(registry, model):
+            if not _own_service(base, provider):
+                yield from with_policies(base.license, f"{model.id} is made from {base.id}")
+    if provider is not None:
+        stated = deployment.offer.terms if deployment.offer is not None else None
+        yield from with_policies(
+            _current(registry, provider.terms if stated is None else stated, today), f"the terms of {provider.name}"
+        )
+        if provider.kind == "aggregator" and model is not None and model.weights == "closed":
+            developer = registry.first_party(model)
+            if developer is not None:
+                why = f"the terms of {developer.name}, whose model it is"
+                yield from with_policies(_current(registry, developer.terms, today), why)
+
+
+def _own_service(model: Model, provider: Provider | None) -> bool:
+    return provider is not None and provider.kind == "first-party" and model.developer in provider.developers
+
+
+def _current(registry: Registry, terms: tuple[str, ...], today: dt.date) -> list[str]:
+    """Of several versions of a service's terms those in force; the last one where none is."""
+    return [t for t in terms if _in_force(registry.license(t), today)] or list(terms)[-1:]
 
 
 def ancestors(registry: Registry, model: Model) -> Iterator[Model]:
@@ -169,7 +190,7 @@ def decide(
     asked = checked_uses(use)
     given = facts if isinstance(facts, Facts) else Facts(facts)
     today = dt.date.fromisoformat(str(given["date"])) if "date" in given else dt.date.today()
-    known: dict[str, Any] = {"date": today.isoformat(), **given, **_model_facts(deployment.model)}
+    known: dict[str, Any] = {"date": today.isoformat(), **given, **_own_facts(deployment)}
     contracts = {registry_id for c in _items(given, "contracts") for registry_id in _contract(registry, c)}
     registered = {registry_id for c in _items(given, "registered") for registry_id in _contract(registry, c)}
     if "registered" in given:
@@ -189,9 +210,8 @@ def decide(
     verdict = worst(list(by_use.values()), "unknown")
     missing = sorted({m for r in reasons if r.verdict == "conditional" for m in r.missing})
     reasons.sort(key=lambda r: ("prohibited", "unknown", "conditional", "permitted").index(r.verdict))
-    identity = msgspec.json.encode(
-        [registry.hash, deployment.name, deployment.license, asked, sorted(map(repr, given.items())), by_use]
-    )
+    said = [(r.license, r.clause, r.verdict) for r in reasons]
+    identity = msgspec.json.encode([registry.hash, deployment.name, asked, given.ordered(), by_use, said])
     return Decision(
         target=deployment.name,
         verdict=verdict,
@@ -245,14 +265,13 @@ def _reasons(g: Governing, asked: tuple[str, ...], known: Mapping[str, Any], tod
 
 
 def _verdict(rule: Rule, truth: Truth) -> tuple[str | None, tuple[str, ...]]:
-    """A rule's verdict (None: it is silent), and the facts on which it hangs."""
+    """A rule's verdict (None: it is silent), and the facts on which it hangs: then never better than either way."""
     if truth is True:
         return rule.verdict, ()
     if truth is False:
         return rule.otherwise, ()
-    if rule.otherwise == rule.verdict:
-        return rule.verdict, ()
-    return "conditional", tuple(sorted(truth))
+    best = min(rule.verdict, rule.otherwise or "permitted", key=VERDICTS.index)
+    return worst(("conditional", best)), tuple(sorted(truth))
 
 
 def _owed(licence: License, asked: tuple[str, ...], known: Mapping[str, Any]) -> Iterator[Owed]:
@@ -318,10 +337,13 @@ def _note(deployment: Deployment) -> str | None:
     return None
 
 
-def _model_facts(model: Model | None) -> dict[str, Any]:
+def _own_facts(deployment: Deployment) -> dict[str, Any]:
+    model, provider = deployment.model, deployment.provider
+    hosted = provider is not None and provider.kind not in ("self-hosted", "embedded")
     if model is None:
-        return {}
+        return {"target.hosted": hosted}
     return {
+        "target.hosted": hosted,
         "model.id": model.id,
         "model.family": model.family,
         "model.developer": model.developer,

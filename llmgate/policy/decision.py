@@ -88,7 +88,7 @@ class Decision(Struct, frozen=True):
                 condition = f" (if {owed.only_if})" if owed.only_if else ""
                 text = owed.text if len(owed.text) <= 160 else owed.text[:157] + "..."
                 lines.append(
-                    f"- {owed.kind} when {_words(owed.trigger)}{condition}: {text} [{owed.license}, {owed.clause}]"
+                    f"- {owed.kind} when {trigger_words(owed.trigger)}{condition}: {text} [{owed.license}, {owed.clause}]"
                 )
         lines.append(NOT_ADVICE)
         return "\n".join(lines)
@@ -107,7 +107,8 @@ def worst(verdicts: list[str] | tuple[str, ...], default: str = "permitted") -> 
     return max(verdicts, key=VERDICTS.index, default=default)
 
 
-def _words(trigger: str) -> str:
+def trigger_words(trigger: str) -> str:
+    """What sets an obligation off, in words that follow `when`."""
     return {
         "product_uses": "a product uses it",
         "product_contains": "a product contains it",

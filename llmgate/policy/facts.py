@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .._toml import nearest
 from ..errors import ConfigError
-from ..registry.vocabulary import COUNTRIES, FACTS, REGIONS, USES, countries, is_fact
+from ..registry.vocabulary import COUNTRIES, FACTS, MODEL_FACTS, REGIONS, USES, countries, is_fact
 
 Value = float | bool | str | frozenset[str]
 
 _SUFFIX = {"k": 1e3, "m": 1e6, "b": 1e9}
-_NUMBER = re.compile(r"([\d_,]*\.?\d+)\s*([kKmMbB]?)")
+_NUMBER = re.compile(r"(\d{1,3}(?:[,_]\d{3})+|\d+)(\.\d+)?\s*([kKmMbB]?)", re.ASCII)
 
 
 class Facts(Mapping[str, Value]):
@@ -44,6 +45,10 @@ class Facts(Mapping[str, Value]):
     def __repr__(self) -> str:
         return f"Facts({self._values!r})"
 
+    def ordered(self) -> list[tuple[str, Any]]:
+        """Names and values in an order that is the same in every process."""
+        return [(n, sorted(v) if isinstance(v, frozenset) else v) for n, v in sorted(self._values.items())]
+
     def merged(self, more: Facts) -> Facts:
         """These facts with `more` added; on a clash `more` wins."""
         if not more:
@@ -54,7 +59,7 @@ class Facts(Mapping[str, Value]):
 def parse(name: str, value: Any) -> Value:
     """A fact's value, from a string as on the command line or from its own type. ConfigError if it does not fit."""
     base, at, _month = name.partition("@")
-    if name.startswith("model.") or not is_fact(name):
+    if name in MODEL_FACTS or not is_fact(name):
         hint = nearest(base, FACTS)
         if at and base in FACTS:
             hint = " (a month is written monthly_active_users@2024-06)"
@@ -76,21 +81,25 @@ def uses(names: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(u for u in USES if u in given)
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """A count, also as `800k`, `2M` or `1.5B`. ValueError for anything else."""
     if isinstance(value, bool):
         raise ValueError("a number is wanted")
     if isinstance(value, int | float):
-        if value < 0:
+        if not 0 <= value < math.inf:
             raise ValueError("a number from zero up is wanted")
         return float(value)
     found = _NUMBER.fullmatch(value.strip())
     if not found:
         raise ValueError("a number is wanted, such as 800000, 800k, 2M or 1.5B")
-    return float(found[1].replace(",", "").replace("_", "")) * _SUFFIX.get(found[2].lower(), 1.0)
+    whole = found[1].replace(",", "").replace("_", "")
+    return float(whole + (found[2] or "")) * _SUFFIX.get(found[3].lower(), 1.0)
 
 
 def _texts(value: Any) -> frozenset[str]:
-    parts = value.split(",") if isinstance(value, str) else list(value)
+    if not isinstance(value, str | list | tuple | set | frozenset):
+        raise ValueError("a list of names is wanted")
+    parts = value.split(",") if isinstance(value, str) else value
     return frozenset(str(p).strip() for p in parts if str(p).strip())
 
 
@@ -103,6 +112,8 @@ def _country(value: Any) -> str:
 
 def _countries(value: Any) -> frozenset[str]:
     names = _texts(value)
+    if not names:
+        raise ValueError("at least one country is wanted")
     for name in names:
         if name.upper() not in REGIONS:
             _country(name)
@@ -119,24 +130,29 @@ def _flag(value: Any) -> bool:
 
 
 def _tier(value: Any) -> str:
-    if value not in {"paid", "unpaid"}:
+    if value not in ("paid", "unpaid"):
         raise ValueError('"paid" or "unpaid" is wanted')
     return str(value)
 
 
 def _date(value: Any) -> str:
-    return (value if isinstance(value, dt.date) else dt.date.fromisoformat(value)).isoformat()
+    if isinstance(value, dt.datetime):
+        return value.date().isoformat()
+    try:
+        return (value if isinstance(value, dt.date) else dt.date.fromisoformat(value)).isoformat()
+    except (ValueError, TypeError):
+        raise ValueError("a date is wanted, such as 2026-11-24") from None
 
 
 def _text(value: Any) -> str:
-    text = str(value).strip().lower()
+    text = "-".join(value.lower().split()) if isinstance(value, str) else ""
     if not text:
         raise ValueError("a word is wanted")
     return text
 
 
 _PARSERS: dict[str, Any] = {
-    "number": _number,
+    "number": number,
     "country": _country,
     "countries": _countries,
     "text": _text,

@@ -54,7 +54,7 @@ class Endpoint:
     def decode(self, response: HttpResponse, key: str | None) -> Reply:
         """The reply in an answer. Raises the ProviderError that it states or amounts to."""
         if response.status != 200:
-            raise self.error(response.status, response.headers, response.body, key)
+            raise self.error(response.status, response.headers, response.body, key) from response.cause
         try:
             return self.dialect.decode_reply(response.body)
         except BadWire as bad:

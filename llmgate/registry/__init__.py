@@ -117,7 +117,7 @@ class Registry:
             model = self.model(target)
             if model.weights == "open":
                 return Deployment(model.id, model.huggingface or model.id, None, model)
-            provider = self.first_party(model)
+            provider = self.first_party(model) if model.weights == "closed" else None
             if provider is None:
                 return Deployment(model.id, model.id, None, model)
             return self._deployment(provider, model.id)

@@ -64,8 +64,17 @@ FACTS: dict[str, FactKind] = {
 DATED = frozenset({"monthly_active_users", "annual_revenue_usd", "monthly_revenue_usd"})
 """Facts that may also be asked at a month: `monthly_active_users@2024-06`."""
 
-MODEL_FACTS = frozenset({"model.id", "model.family", "model.developer", "model.input", "model.output", "model.weights"})
-"""What a condition may ask of the model itself; always known, never asked of the user."""
+MODEL_FACTS: dict[str, FactKind] = {
+    "model.id": "text",
+    "model.family": "text",
+    "model.developer": "text",
+    "model.input": "texts",
+    "model.output": "texts",
+    "model.weights": "text",
+    "target.hosted": "flag",
+}
+"""What a condition may ask of the model, or of how it is reached (`target.hosted`: as someone's service); always
+known, never asked of the user."""
 
 Modality = Literal["text", "image", "audio", "video", "document", "3d", "embedding", "score"]
 

@@ -26,11 +26,12 @@ class HttpRequest(Struct):
 
 
 class HttpResponse(Struct):
-    """An answer, read to its end. Header names are lower case."""
+    """An answer, read to its end. Header names are lower case. cause: the SDK's own error that it came as."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cause: BaseException | None = None
 
 
 class Stream(Protocol):

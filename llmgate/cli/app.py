@@ -1,0 +1,103 @@
+"""The commands together, and how every error becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from .. import __version__
+from ..errors import ConfigError, GateError, PolicyDenied
+from . import chat, check, compare, config, doctor, licenses, models, registry
+from .output import complain
+
+FAILED, WRONG, DENIED, NO_EVIDENCE, INTERRUPTED = 1, 2, 4, 5, 130
+"""Exit codes: a failed call, the user's mistake, a call that policy denied, one denied for want of evidence."""
+
+app = typer.Typer(
+    name="llmgate",
+    help="One client for every model, that knows what each model's licence lets you do.",
+    epilog="Exit codes: 0 fine, 1 a call failed, 2 your mistake, 4 policy denied it, 5 for want of evidence.",
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(chat.chat)
+app.command()(models.models)
+app.command()(check.check)
+app.command()(check.why)
+app.command()(licenses.licenses)
+app.command()(compare.compare)
+app.command()(doctor.doctor)
+app.add_typer(config.app, name="config")
+app.add_typer(registry.app, name="registry")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"llmgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+
+
+def run(arguments: list[str]) -> int:
+    """Runs a command line; returns the exit code. No error of llmgate or of the user's leaves a traceback."""
+    warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to fail
+    command = typer.main.get_command(app)
+    try:
+        code = command(arguments, prog_name="llmgate", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except typer.TyperException as error:
+        complain(_usage(error))
+        return error.exit_code
+    except GateError as error:
+        complain(error)
+        return code_of(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has had enough; what is still buffered must not fail at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def code_of(error: GateError) -> int:
+    """The exit code for an error."""
+    if isinstance(error, PolicyDenied):
+        unknown = error.decisions and all(d.verdict == "unknown" for d in error.decisions)
+        return NO_EVIDENCE if unknown else DENIED
+    return WRONG if isinstance(error, ConfigError) else FAILED
+
+
+def _usage(error: Any) -> str:
+    """A usage error in one line: what is wrong, the nearest name, where the help is."""
+    message = error.message if getattr(error, "possibilities", None) else error.format_message()
+    if near := getattr(error, "possibilities", None):
+        message += f'; did you mean "{near[0]}"?'
+    context = getattr(error, "ctx", None)
+    return f"{message.rstrip('.')} (see {context.command_path if context else 'llmgate'} --help)"
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+) -> None:
+    """Warnings of ours as one line; those of libraries are for their developers."""
+    if str(message).startswith("llmgate: "):
+        complain(str(message).removeprefix("llmgate: "))
