@@ -116,7 +116,7 @@ class Document:
     def _explain(self, message: str, to: type[Any]) -> ConfigError:
         at = _AT.search(message)
         what = message[: at.start()] if at else message
-        path = self._resolve(at[1]) if at else ()
+        path = self._resolve(at[1], to) if at else ()
         if unknown := _UNKNOWN.search(what):
             name = unknown[1]
             path = (*path, name)
@@ -124,19 +124,38 @@ class Document:
             return self.error(path, f'unknown key "{_dotted(path)}"{hint}')
         return self.error(path, f"{_dotted(path) or 'the file'}: {what[0].lower()}{what[1:]}")
 
-    def _resolve(self, steps: str) -> Path_:
-        """msgspec's `$.a[0][...]` as a path; `[...]` is any key, so the first one that exists is taken."""
+    def _resolve(self, steps: str, to: type[Any]) -> Path_:
+        """msgspec's `$.a[0][...]` as a path. Which key `[...]` means it does not say: the one that fails alone."""
         path: Path_ = ()
         value: Any = self.data
         for name, index in _STEP.findall(steps):
-            if not name and not index:
+            step: str | int | None = name or (int(index) if index else self._failing(path, value, to))
+            if step is None:
                 break
-            path += (name,) if name else (int(index),)
+            path += (step,)
             try:
-                value = value[path[-1]]
+                value = value[step]
             except (KeyError, IndexError, TypeError):
                 break
         return path
+
+    def _failing(self, path: Path_, table: Any, to: type[Any]) -> str | None:
+        """The key of the table at `path` with which alone the document still does not fit."""
+        for key in table if isinstance(table, dict) else ():
+            try:
+                msgspec.convert(_replaced(self.data, path, {key: table[key]}), to, strict=False)
+            except msgspec.ValidationError:
+                return str(key)
+        return None
+
+
+def _replaced(data: Any, path: Path_, value: Any) -> Any:
+    """A copy of nested data with another value at a path."""
+    if not path:
+        return value
+    copy = data.copy()
+    copy[path[0]] = _replaced(data[path[0]], path[1:], value)
+    return copy
 
 
 def _dotted(path: Path_) -> str:

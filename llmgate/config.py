@@ -19,7 +19,7 @@ from .chat import Quirks
 from .errors import ConfigError, ModelUnavailable
 from .policy import Facts, Rules, uses
 from .registry import Deployment, Provider, Registry, load
-from .registry.vocabulary import FACTS, is_fact
+from .registry.vocabulary import DATED, FACTS, is_fact
 
 Strategy = Literal["order", "weighted", "cheapest", "fastest"]
 EMBEDDED = "local:smollm2-135m-instruct"
@@ -180,7 +180,7 @@ class Config:
             if not (table.url and table.dialect):
                 hint = nearest(name, known)
                 raise self.error(
-                    at, f'the registry has no provider "{name}"{hint or "; one of your own needs dialect and url"}'
+                    at, f'the registry has no provider "{name}"{hint}; one of your own needs dialect and url'
                 )
             if not re.fullmatch(r"[a-z0-9][a-z0-9.+_-]*", name):
                 raise self.error(at, f'"{name}" is no provider id: lower-case letters, digits, - and _ are')
@@ -206,6 +206,8 @@ class Config:
                     facts |= Facts({key: value})
             else:
                 hint = nearest(key, [*_RULES, *FACTS])
+                if key.partition("@")[0] in DATED:
+                    hint = "; a month is written monthly_active_users@2024-06"
                 raise self.error((*at, key), f'unknown key "{".".join(map(str, at))}.{key}"{hint}')
         if facts:
             values["facts"] = base.facts.merged(Facts(facts))

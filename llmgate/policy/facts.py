@@ -15,7 +15,7 @@ from ..registry.vocabulary import COUNTRIES, FACTS, MODEL_FACTS, REGIONS, USES, 
 Value = float | bool | str | frozenset[str]
 
 _SUFFIX = {"k": 1e3, "m": 1e6, "b": 1e9}
-_NUMBER = re.compile(r"(\d{1,3}(?:[,_]\d{3})+|\d+)(\.\d+)?\s*([kKmMbB]?)", re.ASCII)
+_NUMBER = re.compile(r"((?:\d{1,3}(?:[,_]\d{3})+|\d+)(?:\.\d+)?|\.\d+)\s*([kKmMbB]?)", re.ASCII)
 
 
 class Facts(Mapping[str, Value]):
@@ -92,8 +92,7 @@ def number(value: Any) -> float:
     found = _NUMBER.fullmatch(value.strip())
     if not found:
         raise ValueError("a number is wanted, such as 800000, 800k, 2M or 1.5B")
-    whole = found[1].replace(",", "").replace("_", "")
-    return float(whole + (found[2] or "")) * _SUFFIX.get(found[3].lower(), 1.0)
+    return float(found[1].replace(",", "").replace("_", "")) * _SUFFIX.get(found[2].lower(), 1.0)
 
 
 def _texts(value: Any) -> frozenset[str]:

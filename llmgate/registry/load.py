@@ -12,7 +12,7 @@ import msgspec
 from .._toml import Document, nearest
 from ..errors import ConfigError
 from . import vocabulary
-from .schema import SOURCED, Data, License, Model, Provider, When
+from .schema import SOURCED, Data, License, Model, Provider, Test, When
 
 T = TypeVar("T", Model, License, Provider)
 
@@ -117,12 +117,40 @@ def _check_license(licence: License, document: Document) -> None:
             raise document.error(at, f'grade {grade} carries only the verdict "unknown"')
         if kind == "rule" and row.otherwise and row.when is None:
             raise document.error(at, '"otherwise" without "when"')
+        if not row.uses:
+            raise document.error((*at, "uses"), "uses is empty")
+        if row.when is not None and (not row.when or not all(row.when)):
+            raise document.error((*at, "when"), "an empty condition")
         for name, test in _tests(row.when):
             if not vocabulary.is_fact(name):
                 known = [*vocabulary.FACTS, *vocabulary.MODEL_FACTS]
                 raise document.error((*at, "when"), f'unknown fact "{name}"{nearest(name, known)}')
-            if isinstance(test, msgspec.Struct) and test == type(test)():
-                raise document.error((*at, "when"), f'the test of "{name}" is empty')
+            if wrong := _misfit(name, test):
+                raise document.error((*at, "when"), f'the test of "{name}" {wrong}')
+
+
+def _misfit(name: str, test: Test | bool | str) -> str | None:
+    """What is wrong with a test for the kind of fact that it asks: such a test would be silently false for ever."""
+    kind = vocabulary.FACTS.get(name.partition("@")[0]) or vocabulary.MODEL_FACTS[name]
+    if not isinstance(test, Test):
+        test = Test(is_=test)
+    if test == Test():
+        return "is empty"
+    bounded = any(bound is not None for bound in (test.min, test.max, test.above, test.below))
+    names = [*(test.in_ or ()), *(test.not_in or ())]
+    if isinstance(test.is_, str):
+        names.append(test.is_)
+    if (kind == "number") != bounded or (kind == "number" and (names or test.is_ is not None)):
+        return "needs min, max, above or below" if kind == "number" else "has a bound, but it is no number"
+    if (kind == "flag") != isinstance(test.is_, bool):
+        return "needs true or false" if kind == "flag" else "is true or false, which this fact never is"
+    if kind in ("country", "countries"):
+        for code in names:
+            if code not in vocabulary.COUNTRIES and code not in vocabulary.REGIONS:
+                return f'names "{code}", which is no country code'
+    if kind == "tier" and not set(names) <= {"paid", "unpaid"}:
+        return 'is of "paid" or "unpaid"'
+    return None
 
 
 def _tests(when: When | None) -> Iterator[tuple[str, Any]]:
