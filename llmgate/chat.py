@@ -273,7 +273,7 @@ class Started(Struct, tag="started", omit_defaults=True):
 
 
 class TextDelta(Struct, tag="text", gc=False):
-    """More text of the part at `index`."""
+    """More text of the part at `index`. Indices order the parts: they may have gaps, and parts may grow in turns."""
 
     index: int
     text: str

@@ -38,6 +38,7 @@ class ProviderTable(Struct, forbid_unknown_fields=True, omit_defaults=True):
     api_keys: tuple[str, ...] = ()
     """Several keys rotate."""
     url: str | None = None
+    """With its version segment, as `https://host/v1`; may be `env:NAME`."""
     dialect: Literal["openai_chat", "anthropic_messages", "gemini_generate"] | None = None
     auth: Literal["bearer", "x-api-key", "x-goog-api-key", "none"] | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -168,7 +169,9 @@ class Config:
             if table.terms is not None:
                 with self._at(*at, "terms"):
                     changes["terms"] = tuple(registry.license(t).id for t in table.terms)
-            for key in ("url", "dialect", "auth", "quirks"):
+            if table.url is not None:
+                changes["url"] = read_reference(table.url)
+            for key in ("dialect", "auth", "quirks"):
                 if getattr(table, key) is not None:
                     changes[key] = getattr(table, key)
             if name in known:

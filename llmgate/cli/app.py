@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 
@@ -36,19 +36,14 @@ app.add_typer(config.app, name="config")
 app.add_typer(registry.app, name="registry")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"llmgate {__version__}")
-        raise typer.Exit
-
-
 @app.callback(invoke_without_command=True)
 def _root(
     ctx: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
+    if version:
+        print(f"llmgate {__version__}")
+        raise typer.Exit
     if ctx.invoked_subcommand is None:
         print(ctx.get_help())
 
@@ -95,9 +90,7 @@ def _usage(error: Any) -> str:
     return f"{message.rstrip('.')} (see {context.command_path if context else 'llmgate'} --help)"
 
 
-def _show_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
-) -> None:
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Warnings of ours as one line; those of libraries are for their developers."""
     if str(message).startswith("llmgate: "):
         complain(str(message).removeprefix("llmgate: "))

@@ -20,7 +20,9 @@ ModelName = Annotated[
 ]
 UseList = Annotated[
     list[str] | None,
-    typer.Option("--use", metavar="USE", help="What you mean to do; repeatable. Default: commercial.", show_default=False),
+    typer.Option(
+        "--use", metavar="USE", help="What you mean to do; repeatable. Default: commercial.", show_default=False
+    ),
 ]
 
 
@@ -42,7 +44,7 @@ def check(
     provider:model under that host's terms too. Exit code: 0 permitted, 3 conditional, 4 prohibited,
     5 unknown, 2 wrong usage.
 
-    Example: llmgate check llama-3.1-8b-instruct --use commercial --established DE --fact monthly_active_users@2024-06=2M
+    Example: llmgate check llama-3.1-8b-instruct --established DE --fact monthly_active_users@2024-06=2M
     """
     judge = options.Judge(config, no_config, options.facts_of(fact, mau, revenue, established, users_in))
     decision = judge.decide(model, use or ["commercial"])
@@ -142,4 +144,3 @@ def _rest(decision: Decision) -> None:
             say(f"({'; '.join(details)})", indent=4, style="dim")
     say()
     say(f"{NOT_ADVICE} ({decision.id})", style="dim")
-

@@ -96,7 +96,9 @@ def _whole(registry: Registry, licence: License) -> dict[str, Any]:
         "supersedes": licence.supersedes,
         "note": licence.note,
         "text": msgspec.to_builtins(licence.text),
-        "uses": {use: {"verdict": verdicts[use], "rules": [_rule(r, licence) for r in _of(licence, use)]} for use in USES},
+        "uses": {
+            use: {"verdict": verdicts[use], "rules": [_rule(r, licence) for r in _of(licence, use)]} for use in USES
+        },
         "obligations": [
             {**msgspec.to_builtins(o), "when": describe(o.when) if o.when else None} for o in licence.obligation
         ],
@@ -168,7 +170,8 @@ def _show(registry: Registry, licence: License) -> None:
     heading("Source")
     if licence.text:
         say(f"Read {licence.text.checked}, grade {licence.text.grade}", indent=2)
-    for url in dict.fromkeys(filter(None, (licence.url, licence.text and licence.text.url, licence.text and licence.text.copy))):
+    urls = [licence.url, *((licence.text.url, licence.text.copy) if licence.text else ())]
+    for url in dict.fromkeys(u for u in urls if u):
         say(url, indent=2)
     say()
     say(NOT_ADVICE, style="dim")

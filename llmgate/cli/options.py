@@ -22,7 +22,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 FactList = Annotated[
     list[str] | None,
     typer.Option(
-        "--fact", metavar="NAME=VALUE", help=f"A fact about you; repeatable. Known: {', '.join(FACTS)}; users and revenue also at a month, as monthly_active_users@2024-06. Numbers take k, M, B; lists take commas."
+        "--fact",
+        metavar="NAME=VALUE",
+        help=f"A fact about you; repeatable. Known: {', '.join(FACTS)}. Users and revenue also at a month: "
+        "monthly_active_users@2024-06. Numbers take k, M, B; lists take commas.",
     ),
 ]
 Mau = Annotated[str | None, typer.Option("--mau", metavar="N", help="Monthly active users today, affiliates included.")]
@@ -48,7 +51,7 @@ def facts_of(
         name, equals, value = pair.partition("=")
         name, value = name.strip(), value.strip()
         if not equals or not value:
-            raise ConfigError(f'--fact {pair}: write NAME=VALUE{nearest(name, FACTS)}')
+            raise ConfigError(f"--fact {pair}: write NAME=VALUE{nearest(name, FACTS)}")
         if name in values:
             raise ConfigError(f"the fact {name} is given twice")
         values[name] = value

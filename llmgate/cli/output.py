@@ -72,7 +72,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, keep: Iterab
     drawn = Table(box=None if piped else box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     kept = set(keep)
     for column in columns:
-        drawn.add_column(column, overflow="fold", no_wrap=None if column not in kept else out.width >= 100)
+        drawn.add_column(column, overflow="fold", no_wrap=column in kept and out.width >= 100)
     for row in rows:
         cells = ["" if cell is None else str(cell) for cell in row]
         drawn.add_row(*(Text(cell, style=STYLES.get(cell.partition(" ")[0], "")) for cell in cells))

@@ -60,7 +60,9 @@ def check(
             "offers": sum(len(p.offer) for p in data.providers),
         }
         told = f"{path}: all well"
-        told += f" ({', '.join(f'{v} {k}' for k, v in counts.items() if k != 'folder')}{'' if own else ', ours included'})"
+        told += (
+            f" ({', '.join(f'{v} {k}' for k, v in counts.items() if k != 'folder')}{'' if own else ', ours included'})"
+        )
     if json:
         as_json(counts)
     else:

@@ -32,7 +32,7 @@ from ..chat import (
 from ..errors import Unsupported
 from . import BadWire
 from ._openai_chat_request import own
-from ._openai_chat_wire import NAME, OURS, THOUGHTS, from_url
+from ._openai_chat_wire import NAME, NOT_JSON, OURS, THOUGHTS, from_url
 
 _SIMPLE: Mapping[str, tuple[type, ...]] = {
     "temperature": (float, int),
@@ -52,7 +52,7 @@ def decode_request(body: bytes) -> ChatRequest:
     """The request in a body. `stream` is the server's business; what only this dialect has: `options`."""
     try:
         data = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise BadWire(f"not JSON: {error}") from None
     if not isinstance(data, dict):
         raise BadWire("the body must be a JSON object")

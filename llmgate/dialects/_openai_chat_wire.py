@@ -34,6 +34,9 @@ THOUGHTS = ("reasoning_content", "reasoning")
 OURS = "llmgate"
 """Marks what a gateway of ours put into a message, to have it back."""
 
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not JSON of the shape; for one nested too deeply, RecursionError."""
+
 # Usage ------------------------------------------------------------------------------------------
 
 
@@ -60,12 +63,12 @@ class WireUsage(Struct):
         """Disjoint buckets. OpenAI counts cached tokens in the prompt's and reasoning in the completion's."""
         if self.prompt_tokens is None and self.completion_tokens is None:
             return None
-        prompt, completion = self.prompt_tokens or 0, self.completion_tokens or 0
+        prompt, completion = max(self.prompt_tokens or 0, 0), max(self.completion_tokens or 0, 0)
         ins, outs = self.prompt_tokens_details, self.completion_tokens_details
         cached = (ins and ins.cached_tokens) or self.prompt_cache_hit_tokens or self.cached_tokens or 0
-        cached = min(cached, prompt)
-        written = min((ins and ins.cache_write_tokens) or 0, prompt - cached)
-        reasoning = (outs and outs.reasoning_tokens) or self.reasoning_tokens or 0
+        cached = min(max(cached, 0), prompt)
+        written = min(max((ins and ins.cache_write_tokens) or 0, 0), prompt - cached)
+        reasoning = max((outs and outs.reasoning_tokens) or self.reasoning_tokens or 0, 0)
         # xAI counts reasoning beside the completion, and Gemini's compatible endpoint does not even name it:
         # the vendor's own total tells.
         beside = (self.total_tokens or 0) - prompt - completion
@@ -149,7 +152,7 @@ class Choice(Struct):
     message: Delta | None = None
     index: int | None = None
     finish_reason: str | None = None
-    logprobs: dict[str, Any] | None = None
+    logprobs: Any = None
     usage: WireUsage | None = None  # Moonshot's place for it
     error: Any = None  # OpenRouter
 
@@ -316,7 +319,7 @@ def error_of(body: bytes) -> WireError | None:
     """The error in a body; None where it is none."""
     try:
         data = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return None
     if isinstance(data, list) and len(data) == 1:  # Google's compatible endpoint
         data = data[0]

