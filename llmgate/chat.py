@@ -25,6 +25,8 @@ StopReason = Literal["stop", "length", "tool_calls", "stop_sequence", "content_f
 
 
 class Text(Struct, tag="text", omit_defaults=True):
+    """Words."""
+
     text: str
     extra: Extra = None
 

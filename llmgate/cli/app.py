@@ -12,10 +12,11 @@ import typer
 from .. import __version__
 from ..errors import ConfigError, GateError, PolicyDenied
 from . import chat, check, compare, config, doctor, licenses, models, registry
-from .output import complain
+from .output import complain, flowing
 
-FAILED, WRONG, DENIED, NO_EVIDENCE, INTERRUPTED = 1, 2, 4, 5, 130
-"""Exit codes: a failed call, the user's mistake, a call that policy denied, one denied for want of evidence."""
+FAILED, WRONG, DENIED, NO_EVIDENCE, INTERRUPTED, PIPE_CLOSED = 1, 2, 4, 5, 130, 141
+"""Exit codes: a failed call, the user's mistake, a call that policy denied, one denied for want of evidence;
+then Ctrl-C and a reader who went away, as shells number them."""
 
 app = typer.Typer(
     name="llmgate",
@@ -25,15 +26,15 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(chat.chat)
-app.command()(models.models)
-app.command()(check.check)
-app.command()(check.why)
-app.command()(licenses.licenses)
-app.command()(compare.compare)
-app.command()(doctor.doctor)
-app.add_typer(config.app, name="config")
-app.add_typer(registry.app, name="registry")
+for _command in (chat.chat, models.models, check.check, check.why, licenses.licenses, compare.compare, doctor.doctor):
+    app.command(help=flowing(_command.__doc__))(_command)
+for _name, _help, _check in (
+    ("config", "The config, llmgate.toml.", config.check),
+    ("registry", "The registry's data.", registry.check),
+):
+    _group = typer.Typer(help=_help)
+    _group.command("check", help=flowing(_check.__doc__))(_check)
+    app.add_typer(_group, name=_name)
 
 
 @app.callback(invoke_without_command=True)
@@ -51,9 +52,9 @@ def _root(
 def run(arguments: list[str]) -> int:
     """Runs a command line; returns the exit code. No error of llmgate or of the user's leaves a traceback."""
     warnings.showwarning = _show_warning
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to fail
+            stream.reconfigure(errors="replace")  # a letter that a terminal lacks is no reason to fail
     command = typer.main.get_command(app)
     try:
         code = command(arguments, prog_name="llmgate", standalone_mode=False)
@@ -70,7 +71,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         # Whoever read our output has had enough; what is still buffered must not fail at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return PIPE_CLOSED
 
 
 def code_of(error: GateError) -> int:

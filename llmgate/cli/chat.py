@@ -183,6 +183,6 @@ def reply_json(reply: Reply) -> dict[str, Any]:
         "terms": reply.terms.to_json(),
         "attempts": [{name: getattr(a, name) for name in a.__struct_fields__} for a in reply.attempts],
         "stop_reason": reply.stop_reason,
-        "cost_usd": reply.cost_usd,
+        "cost_usd": None if reply.cost_usd is None else float(reply.cost_usd),
         "dropped": reply.dropped,
     }

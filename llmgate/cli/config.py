@@ -5,20 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import typer
 
 from . import options
 from .output import as_json, say
 
-app = typer.Typer(help="The config, llmgate.toml.")
 
-
-@app.callback()
-def _group() -> None:
-    """The config, llmgate.toml."""
-
-
-@app.command()
 def check(config: options.Config_ = None, json: options.Json = False) -> None:
     """Checks the config and shows its routes: each target with policy's verdict, and whether a key is there.
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
-import socket
-import ssl
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
 import typer
 
-from ..config import EMBEDDED, Config
 from ..errors import ConfigError
 from ..registry import Provider
 from . import options
 from .output import as_json, heading, say, table
+
+if TYPE_CHECKING:
+    from ..config import Config
 
 _PATIENCE = 3.0
 """Seconds that a host has to take a connection."""
@@ -64,12 +63,12 @@ def doctor(
         )
         targets.show(found)
         heading("Embedded model")
-        say(f"{EMBEDDED}: {'installed' if embedded['installed'] else embedded['reason']}", indent=2)
+        say(f"{embedded['target']}: {'installed' if embedded['installed'] else embedded['reason']}", indent=2)
     return 0 if any(row.callable and _there(row.target, embedded) for row in found) else 1
 
 
 def _there(target: str, embedded: dict[str, Any]) -> bool:
-    return target != EMBEDDED or bool(embedded["installed"])
+    return target != embedded["target"] or bool(embedded["installed"])
 
 
 def _providers(config: Config, used: Iterable[str]) -> list[Provider]:
@@ -88,12 +87,16 @@ def _reach_all(config: Config, providers: list[Provider], offline: bool) -> dict
             return "no URL"
         return "not tried" if offline else _reach(config, provider, provider.url)
 
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(8) as pool:
         return dict(zip([p.id for p in providers], pool.map(one, providers), strict=True))
 
 
 def _reach(config: Config, provider: Provider, url: str) -> str:
     """Whether the host, or the proxy in front of it, takes a connection: in words, with the milliseconds."""
+    import socket
+    import ssl
     from urllib.request import getproxies, proxy_bypass
 
     own = config.providers.get(provider.id)
@@ -123,6 +126,7 @@ def _reach(config: Config, provider: Provider, url: str) -> str:
 
 def _embedded() -> dict[str, Any]:
     """Whether the embedded model and its engine are installed; if not, the command that installs them."""
+    from ..config import EMBEDDED
     from ..providers import local
 
     reason = None

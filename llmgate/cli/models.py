@@ -107,7 +107,7 @@ def models(
 def _one_of(value: str, known: Iterable[str], option: str) -> str:
     known = list(known)
     if value not in known:
-        hint = nearest(value, known) or f": {', '.join(known)}"
+        hint = nearest(value, known) or f"; known: {', '.join(sorted(known))}"
         raise ConfigError(f'{option}: there is no "{value}"{hint}')
     return value
 

@@ -51,7 +51,7 @@ def facts_of(
         name, equals, value = pair.partition("=")
         name, value = name.strip(), value.strip()
         if not equals or not value:
-            raise ConfigError(f"--fact {pair}: write NAME=VALUE{nearest(name, FACTS)}")
+            raise ConfigError(f"--fact {pair}: write NAME=VALUE{'' if name in FACTS else nearest(name, FACTS)}")
         if name in values:
             raise ConfigError(f"the fact {name} is given twice")
         values[name] = value

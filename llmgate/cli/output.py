@@ -56,6 +56,11 @@ def say(text: str = "", *, indent: int = 0, hang: int = 0, style: str | None = N
     out.print(wrapped, style=style, soft_wrap=True)
 
 
+def flowing(text: str | None) -> str:
+    """A docstring with each paragraph on one line, for whoever wraps it anew."""
+    return "\n\n".join(" ".join(p.split()) for p in (text or "").split("\n\n"))
+
+
 def heading(text: str) -> None:
     say()
     say(text, style="bold")

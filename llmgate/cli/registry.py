@@ -12,17 +12,9 @@ from ..registry import load
 from . import options
 from .output import as_json, say
 
-app = typer.Typer(help="The registry's data.", no_args_is_help=False)
-
 _CHECKOUT = Path(__file__).parents[2] / "registry"
 
 
-@app.callback()
-def _group() -> None:
-    """The registry's data."""
-
-
-@app.command()
 def check(
     path: Annotated[
         Path | None,
@@ -40,6 +32,8 @@ def check(
     from ..registry.load import KINDS, read_file, read_folder
 
     path = path or _CHECKOUT
+    if path != _CHECKOUT and not path.exists():
+        raise ConfigError(f"{path}: there is no such file or folder")
     if path.is_file():
         kind = next((KINDS[part] for part in reversed(path.resolve().parts[:-1]) if part in KINDS), None)
         if kind is None:

@@ -228,7 +228,7 @@ class _SyncStainless(_Stainless):
             raw = self._resource.with_raw_response.create(**arguments)
         except Exception as error:
             return _answer(error)
-        return HttpResponse(raw.status_code, raw.headers, raw.content)
+        return HttpResponse(raw.status_code, raw.headers, raw.http_response.content)
 
     def open(self, request: HttpRequest, /) -> _Stream:
         manager = self._resource.with_streaming_response.create(**self._arguments(request))
@@ -249,7 +249,7 @@ class _AsyncStainless(_Stainless):
             raw = await self._resource.with_raw_response.create(**arguments)
         except Exception as error:
             return _answer(error)
-        return HttpResponse(raw.status_code, raw.headers, raw.content)
+        return HttpResponse(raw.status_code, raw.headers, raw.http_response.content)
 
     async def open(self, request: HttpRequest, /) -> _AsyncStream:
         manager = self._resource.with_streaming_response.create(**self._arguments(request))

@@ -59,10 +59,6 @@ class Wire:
     """The text of `text`, as it streams."""
     tokens: int
     """What all buckets of `text` make together."""
-    begun: int
-    """How many events of `text` come before its first token."""
-    complete: int
-    """How many events of `text` say that the answer is whole: the last of a stream."""
     stop: StopReason
     length: Answer
     answer: Answer
@@ -83,6 +79,11 @@ class Wire:
     """What the tools answered, in turn."""
     schema: Callable[[dict[str, Any]], dict[str, Any]]
     limit: Callable[[dict[str, Any], Any], int | None]
+
+    @property
+    def begun(self) -> int:
+        """How many events of `text` come before its first token."""
+        return next(n for n, event in enumerate(self.text.events) if _json(self.pieces[0]).encode() in event)
 
 
 def _json(value: Any) -> str:
@@ -116,9 +117,9 @@ _OPENAI_CODES = {
 }
 
 
-def _openai_error(status: int, message: str) -> bytes:
-    kind, code = _OPENAI_CODES[status]
-    return json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}}).encode()
+def _openai_error(status: int, message: str, code: str | None = None) -> bytes:
+    kind, usual = _OPENAI_CODES[status]
+    return json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code or usual}}).encode()
 
 
 def _of_role(body: dict[str, Any], *roles: str) -> list[str]:
@@ -134,19 +135,13 @@ _OPENAI = Wire(
     text=_text,
     pieces=_pieces,
     tokens=2306,
-    begun=1,
-    complete=4,
     stop="stop",
     length=_text.swap('"finish_reason":"stop"', '"finish_reason":"length"'),
     answer=_text.say(_pieces, ANSWER),
     calls=_read("openai_chat", "openai_tools"),
     called=(("get_weather", {"city": "Paris"}), ("get_weather", {"city": "Rome"})),
     error=_openai_error,
-    context=(
-        400,
-        b'{"error":{"message":"too long","type":"invalid_request_error","param":"messages",'
-        b'"code":"context_length_exceeded"}}',
-    ),
+    context=(400, _openai_error(400, "too long", "context_length_exceeded")),
     request_id="x-request-id",
     system=lambda body: "".join(_of_role(body, "system", "developer")),
     said=lambda body: _of_role(body, "user"),
@@ -195,8 +190,6 @@ _ANTHROPIC = Wire(
     text=_text,
     pieces=_pieces,
     tokens=40,
-    begun=3,
-    complete=8,
     stop="stop_sequence",
     length=_text.swap('"stop_reason":"stop_sequence"', '"stop_reason":"max_tokens"'),
     answer=_text.say(_pieces, ANSWER),
@@ -247,8 +240,6 @@ _GEMINI = Wire(
     text=_text,
     pieces=_pieces,
     tokens=21,
-    begun=0,
-    complete=4,
     stop="stop",
     length=_text.swap('"STOP"', '"MAX_TOKENS"'),
     answer=_text.say(_pieces, ANSWER),
