@@ -20,52 +20,102 @@ T = TypeVar("T")
 
 Path_ = tuple["str | int", ...]
 
-_HEADER = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*=""")
-_SEGMENT = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*\.?""")
+_TOKEN = re.compile(
+    r""" "{3}(?:\\.|[^\\])*?"{3,5} | '{3}.*?'{3,5} | "(?:\\.|[^"\\])*" | '[^']*'   # strings
+       | \#[^\n]* | [][{}=,.\n] | [^]\s"'\#[{}=,.]+ """,
+    re.DOTALL | re.VERBOSE,
+)
 _AT = re.compile(r" - at `(?:key in )?\$(.*)`$")
 _STEP = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]|\[\.\.\.\]")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`")
 
 
-def _split(dotted: str) -> list[str]:
-    return [a or b or c for a, b, c in _SEGMENT.findall(dotted)]
-
-
 def key_lines(text: str) -> dict[Path_, int]:
-    """The line (from 1) on which each table header and key of a TOML text stands."""
-    lines: dict[Path_, int] = {}
-    counts: dict[Path_, int] = {}
-    table: Path_ = ()
-    in_string: str | None = None
-    for number, line in enumerate(text.splitlines(), 1):
-        if in_string:
-            if in_string in line:
-                in_string = None
-            continue
-        if (header := _HEADER.match(line)) and not _KEY.match(line):
-            table = ()
-            names = _split(header[2])
-            for depth, name in enumerate(names):
-                table += (name,)
-                last = depth == len(names) - 1
-                if header[1] == "[[" and last:
-                    counts[table] = counts.get(table, -1) + 1
-                if table in counts:
-                    lines.setdefault(table, number)
-                    table += (counts[table],)
-            lines.setdefault(table, number)
-        elif key := _KEY.match(line):
-            here = table
-            for name in _split(key[1]):
-                here += (name,)
-                lines.setdefault(here, number)
-            for name in re.findall(r"[{,]\s*\"?([A-Za-z0-9_@.-]+)\"?\s*=", line[key.end() :]):
-                lines.setdefault((*here, name), number)
-        for quotes in ('"""', "'''"):
-            if line.count(quotes) % 2:
-                in_string = quotes
-    return lines
+    """The line (from 1) on which each table, key and array item of a valid TOML text stands."""
+    return _Walk(text).lines
+
+
+class _Walk:
+    """A walk through the tokens of a TOML text that a parser has already found valid."""
+
+    def __init__(self, text: str) -> None:
+        self.lines: dict[Path_, int] = {}
+        self._tokens: list[tuple[str, int]] = []
+        self._next = 0
+        line = 1
+        for found in _TOKEN.finditer(text):
+            if not found[0].startswith("#"):
+                self._tokens.append((found[0], line))
+            line += found[0].count("\n")
+        table: Path_ = ()
+        counts: dict[Path_, int] = {}
+        while (token := self._skip("\n")) is not None:
+            if token == "[":
+                table = self._header(counts)
+            else:
+                self._pair(table)
+
+    def _peek(self) -> str | None:
+        return self._tokens[self._next][0] if self._next < len(self._tokens) else None
+
+    def _take(self) -> tuple[str, int]:
+        self._next += 1
+        return self._tokens[self._next - 1]
+
+    def _skip(self, *tokens: str) -> str | None:
+        while self._peek() in tokens:
+            self._take()
+        return self._peek()
+
+    def _key(self) -> list[tuple[str, int]]:
+        names = []
+        while True:
+            token, line = self._take()
+            names.append((tomllib.loads(f"k = {token}")["k"] if token[0] in "\"'" else token, line))
+            if self._peek() != ".":
+                return names
+            self._take()
+
+    def _header(self, counts: dict[Path_, int]) -> Path_:
+        self._take()
+        is_array = self._peek() == "["
+        self._skip("[")
+        table: Path_ = ()
+        names = self._key()
+        for depth, (name, line) in enumerate(names, 1):
+            table += (name,)
+            self.lines.setdefault(table, line)
+            if is_array and depth == len(names):
+                counts[table] = counts.get(table, -1) + 1
+            if table in counts:
+                table += (counts[table],)
+                self.lines.setdefault(table, line)
+        self._skip("]")
+        return table
+
+    def _pair(self, table: Path_) -> None:
+        for name, line in self._key():
+            table += (name,)
+            self.lines.setdefault(table, line)
+        self._take()  # the equals sign
+        self._value(table)
+
+    def _value(self, path: Path_) -> None:
+        token, _ = self._take()
+        if token == "{":
+            while self._skip("\n", ",") != "}":
+                self._pair(path)
+            self._take()
+        elif token == "[":
+            item = 0
+            while self._skip("\n", ",") != "]":
+                self.lines[*path, item] = self._tokens[self._next][1]
+                self._value((*path, item))
+                item += 1
+            self._take()
+        else:
+            while self._peek() not in (",", "]", "}", "\n", None):  # a float or a time is several tokens
+                self._take()
 
 
 def line_of(lines: dict[Path_, int], path: Path_) -> int:

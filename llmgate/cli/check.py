@@ -131,7 +131,7 @@ def _reasons(reasons: Iterable[Reason]) -> None:
 
 def _rest(decision: Decision) -> None:
     """What is owed, what was not given, and that this is no advice."""
-    if decision.missing_facts:
+    if decision.missing_facts and decision.verdict != "prohibited":
         heading("It hangs on what was not given")
         for name in decision.missing_facts:
             say(f"--fact {name}=...", indent=2)

@@ -52,7 +52,6 @@ def licenses(
             ]
             for x in registry.licenses
         ],
-        keep=["license"],
     )
     unread = sum(x.text is None for x in registry.licenses)
     say(f"{len(registry.licenses)} instruments, {unread} of them unread", style="dim")

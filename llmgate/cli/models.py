@@ -17,7 +17,7 @@ from ..registry import Model, Registry
 from ..registry.schema import Parameters
 from ..registry.vocabulary import Modality
 from . import options
-from .output import as_json, complain, quantity, say, table
+from .output import as_json, complain, narrow, quantity, say, table
 
 MODALITIES: tuple[str, ...] = get_args(Modality)
 Found = list[tuple[Model, Decision | None]]
@@ -182,27 +182,28 @@ def parameter_words(model: Model) -> str:
 
 
 def _table(registry: Registry, listed: Found, sort: str, with_verdict: bool) -> None:
-    columns = ["model", "developer", "in", "out", "context", "parameters", "license", "released"]
+    short = narrow()
+    columns = ["model", "in", "out", "context", "params", "license"]
+    columns += [] if short else ["developer", "released"]
     columns += ["mmlu"] if sort == "mmlu" else []
     columns += ["verdict", "hangs on"] if with_verdict else []
     rows = []
     for m, decision in listed:
         row = [
             m.id,
-            m.developer,
             " ".join(m.input),
             " ".join(m.output),
             quantity(m.context),
             parameter_words(m),
             license_words(registry, m),
-            m.released or "",
         ]
+        row += [] if short else [m.developer, m.released or ""]
         if sort == "mmlu":
             row += [f"{best.score:g} ({best.setting})" if (best := _mmlu(m)) else ""]
         if with_verdict and decision:
             row += [decision.verdict, " ".join(decision.missing_facts)]
         rows.append(row)
-    table(columns, rows, keep=["model", "released"])
+    table(columns, rows)
     say(f"{len(listed)} model{'' if len(listed) == 1 else 's'}", style="dim")
 
 

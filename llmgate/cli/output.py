@@ -66,22 +66,28 @@ def heading(text: str) -> None:
     say(text, style="bold")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, keep: Iterable[str] = ()) -> None:
-    """A table. Cells that are verdicts get their colour. keep: columns that give up width last."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table. Cells that are verdicts get their colour; the first column, the names, folds last."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     out = console()
     piped = out.width >= _UNBOUNDED
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    longest = max((len(row[0]) for row in [columns, *cells]), default=0)
     drawn = Table(box=None if piped else box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    kept = set(keep)
     for column in columns:
-        drawn.add_column(column, overflow="fold", no_wrap=column in kept and out.width >= 100)
-    for row in rows:
-        cells = ["" if cell is None else str(cell) for cell in row]
-        drawn.add_row(*(Text(cell, style=STYLES.get(cell.partition(" ")[0], "")) for cell in cells))
-    out.print(drawn, soft_wrap=False)
+        room = None if drawn.columns else min(longest, out.width // 2)
+        drawn.add_column(column, overflow="fold", width=room)
+    for row in cells:
+        drawn.add_row(*(Text(cell, style=STYLES.get(cell.partition(" ")[0], "")) for cell in row))
+    out.print(drawn)
+
+
+def narrow() -> bool:
+    """Whether the terminal has room for the essential columns only."""
+    return console().width < 110
 
 
 def quantity(number: float | None) -> str:

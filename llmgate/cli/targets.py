@@ -73,7 +73,6 @@ def show(found: list[Row]) -> None:
                 for r in found
                 if r.route == route
             ],
-            keep=["target"],
         )
         for r in found:
             if r.route == route and r.reason:

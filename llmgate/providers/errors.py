@@ -57,6 +57,7 @@ def from_response(
 
 def from_wire_error(provider: str, error: WireError, headers: Mapping[str, str], secret: str | None) -> ProviderError:
     """The error that a stream states in its middle."""
+    _redact_args(error, secret)
     kind = error.kind or (kind_of(error.status) if error.status else Overloaded)
     return kind(
         redact(f"{provider} broke off its stream: {error.message}", secret),
@@ -72,6 +73,7 @@ def from_bad_wire(
     provider: str, error: BadWire, status: int, headers: Mapping[str, str], body: bytes, secret: str | None
 ) -> ProviderError:
     """The error for an answer of success that is no reply: an HTML page, nothing at all, half a JSON text."""
+    _redact_args(error, secret)
     return ProviderError(
         redact(f"{provider} answered {status} with what is no reply ({error}): {peek(headers, body)}", secret),
         provider=provider,
@@ -116,3 +118,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def redact(text: str, secret: str | None) -> str:
     """The text without the secret, should a provider have echoed it."""
     return text.replace(secret, "[key]") if secret and len(secret) > 3 else text
+
+
+def _redact_args(error: Exception, secret: str | None) -> None:
+    """`redact` for an error that is about to become the cause of ours: tracebacks show it too."""
+    error.args = tuple(redact(arg, secret) if isinstance(arg, str) else arg for arg in error.args)

@@ -199,6 +199,14 @@ class _Lent:
         self._provider = provider
         self._client = client
 
+    def _answered(self, error: Exception) -> HttpResponse:
+        """`_answer`, without the client's key should it stand there; a genai.Client tells nobody its own."""
+        answer = _answer(error)
+        for name in ("api_key", "auth_token"):
+            if (key := getattr(self._client, name, None)) and isinstance(key, str):
+                answer.body = answer.body.replace(key.encode(), b"[key]")
+        return answer
+
 
 # openai and anthropic ---------------------------------------------------------------------------
 
@@ -227,7 +235,7 @@ class _SyncStainless(_Stainless):
         try:
             raw = self._resource.with_raw_response.create(**arguments)
         except Exception as error:
-            return _answer(error)
+            return self._answered(error)
         return HttpResponse(raw.status_code, raw.headers, raw.http_response.content)
 
     def open(self, request: HttpRequest, /) -> _Stream:
@@ -235,7 +243,7 @@ class _SyncStainless(_Stainless):
         try:
             raw = manager.__enter__()
         except Exception as error:
-            return _whole(_answer(error))
+            return _whole(self._answered(error))
         return _Stream(raw.status_code, raw.headers, raw.iter_bytes(), lambda: manager.__exit__(None, None, None))
 
     def close(self) -> None:
@@ -248,7 +256,7 @@ class _AsyncStainless(_Stainless):
         try:
             raw = await self._resource.with_raw_response.create(**arguments)
         except Exception as error:
-            return _answer(error)
+            return self._answered(error)
         return HttpResponse(raw.status_code, raw.headers, raw.http_response.content)
 
     async def open(self, request: HttpRequest, /) -> _AsyncStream:
@@ -256,7 +264,7 @@ class _AsyncStainless(_Stainless):
         try:
             raw = await manager.__aenter__()
         except Exception as error:
-            return _async_whole(_answer(error))
+            return _async_whole(self._answered(error))
         return _AsyncStream(raw.status_code, raw.headers, raw.iter_bytes(), lambda: manager.__aexit__(None, None, None))
 
     async def close(self) -> None:
@@ -295,7 +303,7 @@ class _SyncGenai(_Genai):
         try:
             raw = self._client.models.generate_content(**arguments).sdk_http_response
         except Exception as error:
-            return _answer(error)
+            return self._answered(error)
         return HttpResponse(200, _lower(raw.headers), (raw.body or "").encode())
 
     def open(self, request: HttpRequest, /) -> _Stream:
@@ -303,7 +311,7 @@ class _SyncGenai(_Genai):
         try:
             first = next(chunks, None)
         except Exception as error:
-            return _whole(_answer(error))
+            return _whole(self._answered(error))
         frames = _frames(first, chunks)
         return _Stream(200, _headers(first), frames, frames.close)  # type: ignore[attr-defined]
 
@@ -317,7 +325,7 @@ class _AsyncGenai(_Genai):
         try:
             raw = (await self._client.models.generate_content(**arguments)).sdk_http_response
         except Exception as error:
-            return _answer(error)
+            return self._answered(error)
         return HttpResponse(200, _lower(raw.headers), (raw.body or "").encode())
 
     async def open(self, request: HttpRequest, /) -> _AsyncStream:
@@ -326,7 +334,7 @@ class _AsyncGenai(_Genai):
             chunks = await self._client.models.generate_content_stream(**arguments)
             first = await anext(chunks, None)
         except Exception as error:
-            return _async_whole(_answer(error))
+            return _async_whole(self._answered(error))
         frames = _async_frames(first, chunks)
         return _AsyncStream(200, _headers(first), frames, frames.aclose)  # type: ignore[attr-defined]
 

@@ -62,6 +62,8 @@ def test_a_prompt_too_long_is_known_by_its_code(gate: Gate, stream: bool) -> Non
 def test_a_key_is_never_shown(gate: Gate, stream: bool) -> None:
     if gate.road.sdk and gate.provider.id == "gemini":
         pytest.skip("a genai.Client tells nobody its key, so it cannot be taken out of what Google says")
+    if gate.provider.auth == "none":
+        pytest.skip(f"{gate.provider.id} is sent no key")
     gate.upstream.say(gate.wire.error(401, f"wrong key {KEY}!"), status=401)
     error = met(gate, stream)
     assert "wrong key [key]!" in str(error)
@@ -69,6 +71,17 @@ def test_a_key_is_never_shown(gate: Gate, stream: bool) -> None:
     if not gate.road.sdk:  # what an SDK's own error says, the SDK says
         told.extend(traceback.format_exception(error))
     assert KEY not in " ".join(told)
+
+
+@pytest.mark.parametrize("status", [200, 502])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_is_not_shown_from_a_page(gate: Gate, stream: bool, status: int) -> None:
+    if gate.road.sdk or gate.provider.auth == "none":
+        pytest.skip("the key is the SDK's, or there is none")
+    gate.upstream.say(f"<html>you sent {KEY}</html>".encode(), status=status, content_type="text/html")
+    error = met(gate, stream)
+    assert "you sent [key]" in str(error)
+    assert KEY not in " ".join(traceback.format_exception(error))
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
 from llmgate.errors import ConnectionFailed, ProviderError, StreamBroken
 
-from .roads import Gate
+from .roads import KEY, Gate
 
 
 @pytest.fixture
@@ -84,10 +86,12 @@ def test_a_stream_that_ends_before_its_first_token_is_no_answer(gate: Gate, star
 
 
 def test_an_error_stated_within_a_stream_breaks_it(gate: Gate, begun: tuple[bytes, ...]) -> None:
-    stated = b"data: %b\n\n" % gate.wire.error(529, "too much, suddenly")
+    stated = b"data: %b\n\n" % gate.wire.error(529, f"too much, suddenly, with {KEY}")
     if gate.provider.dialect == "anthropic_messages":
         stated = b"event: error\n" + stated
     gate.upstream.say(*begun, stated)
     error, _streamed = gate.broken("Hello?")
     assert error.partial.text == gate.wire.pieces[0]
     assert "too much, suddenly" in str(error)
+    if gate.provider.auth != "none" and not gate.road.sdk:
+        assert KEY not in " ".join(traceback.format_exception(error))

@@ -182,7 +182,8 @@ def same_as_sdk(reply: Reply, chunks: list[types.GenerateContentResponse]) -> No
         assert last.prompt_feedback.block_reason == reply.stop_raw
 
 
-@pytest.mark.parametrize("name", WHOLE)
+# The SDK itself goes on with an answer that is to be continued, here for ever.
+@pytest.mark.parametrize("name", [name for name in WHOLE if name != "continuation"])
 def test_a_whole_answer_is_what_the_sdk_makes_of_it(name: str) -> None:
     body = wire(f"{name}.json")
     same_as_sdk(
