@@ -177,7 +177,8 @@ def _dangling(
     for model in models.values():
         for name in (model.id, *model.aliases):
             if name in names and names[name] != model.id:
-                file = found["models"].get(model.id) or found["models"].get(names[name])
+                bearers = (names[name], model.id) if name == model.id else (model.id, names[name])  # its alias first
+                file = next((found["models"][b] for b in bearers if b in found["models"]), None)
                 message = f'the name "{name}" belongs to both "{names[name]}" and "{model.id}"'
                 yield file[1].error(("aliases",), message) if file else ConfigError(message)
             names[name] = model.id
