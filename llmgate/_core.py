@@ -14,7 +14,7 @@ import msgspec
 
 from ._flow import Flow, Incoming, Plan, Slot, broken, call
 from ._request import Messages, build
-from .chat import Attempt, Audio, ChatRequest, Document, Image, Part, Reply, Usage
+from .chat import Attempt, Audio, ChatRequest, Document, Image, Part, Quirks, Reply, Usage
 from .config import Config, Route
 from .errors import ConfigError, GateError, ModelUnavailable, PolicyDenied, ProviderError, Unsupported
 from .policy import Decision, Facts, Policy, Rules, uses
@@ -71,7 +71,7 @@ class Core:
         self.ring = KeyRing()
         self._policies: dict[Rules, Policy] = {}
         self._plans: dict[Any, Plan] = {}
-        self._endpoints: dict[str, Endpoint] = {}
+        self._endpoints: dict[tuple[str, Quirks], Endpoint] = {}
         self._told: set[str] = set()
         for name in self.clients:
             self.registry.provider(name)
@@ -151,7 +151,7 @@ class Core:
                 keys=keys,
             ),
             deployment=deployment,
-            endpoint=self._endpoint(provider),
+            endpoint=self._endpoint(provider, deployment),
             decision=decision,
         )
 
@@ -172,16 +172,17 @@ class Core:
             return Attempt(name, "skipped", f"no URL: set [providers.{provider.id}] url", decision=decision.id)
         return None
 
-    def _endpoint(self, provider: Provider) -> Endpoint:
-        endpoint = self._endpoints.get(provider.id)
+    def _endpoint(self, provider: Provider, deployment: Deployment) -> Endpoint:
+        quirks = (deployment.offer and deployment.offer.quirks) or provider.quirks
+        endpoint = self._endpoints.get((provider.id, quirks))
         if endpoint is None:
-            endpoint = self._endpoints[provider.id] = Endpoint(
+            endpoint = self._endpoints[provider.id, quirks] = Endpoint(
                 provider.id,
                 dialect=provider.dialect,
                 url=provider.url or "local:",
                 auth=provider.auth,
                 headers=self.config.headers(provider),
-                quirks=provider.quirks,
+                quirks=quirks,
             )
         return endpoint
 

@@ -24,6 +24,8 @@ class Slot(msgspec.Struct, frozen=True):
     deployment: Deployment
     endpoint: Endpoint
     decision: Decision
+    allowed: bool
+    """Whether the route's policy allows it; in report mode what it does not allow is called all the same."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -77,11 +79,11 @@ class Incoming:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events of these bytes; b"" is the end. Raises ProviderError for a stream that states or is an error."""
-        if not chunk:
-            self._decoding.finish()
+        if chunk:
+            events = self._decoding.feed(chunk)
+        else:
+            events = self._decoding.finish()
             self.ended = True
-            return []
-        events = self._decoding.feed(chunk)
         feed = self._assembler.feed
         for event in events:
             feed(event)

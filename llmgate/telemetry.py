@@ -1,6 +1,6 @@
-"""OpenTelemetry spans of calls, by the GenAI conventions (extra `otel`).
+"""Hooks that tell of calls: a log line, or an OpenTelemetry span by the GenAI conventions (extra `otel`).
 
-    client = Client(hooks=[telemetry.OpenTelemetry()])
+    client = Client(hooks=[telemetry.log_call, telemetry.OpenTelemetry()])
 
 A span covers a call with all its attempts; each attempt is an event. Prompts and answers are never recorded.
 Source of the names: OpenTelemetry semantic conventions for generative AI, client spans.
@@ -8,10 +8,13 @@ Source of the names: OpenTelemetry semantic conventions for generative AI, clien
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from ._core import Call
 from .errors import MissingExtra
+
+_log = logging.getLogger("llmgate")
 
 _PROVIDERS = {"gemini": "gcp.gemini", "mistral": "mistral_ai", "xai": "x_ai", "bedrock": "aws.bedrock"}
 """Provider ids whose name in the conventions is another."""
@@ -77,3 +80,21 @@ def attributes(call: Call) -> dict[str, Any]:
     if call.error is not None:
         out["error.type"] = type(call.error).__name__
     return out
+
+
+def log_call(call: Call) -> None:
+    """A hook that writes one line about each call to the logger `llmgate`: never its content, never a key."""
+    target = call.reply.target if call.reply else type(call.error).__name__
+    tokens = f"{call.reply.usage.total} tokens" if call.reply and call.reply.usage else "no usage"
+    level = logging.WARNING if call.error else logging.INFO
+    _log.log(
+        level,
+        "%s %s -> %s, %s, %d attempts, %.3f s",
+        call.operation,
+        call.model,
+        target,
+        tokens,
+        len(call.attempts),
+        call.seconds,
+        extra={"llmgate": {"id": call.id, "target": target, "seconds": call.seconds}},
+    )

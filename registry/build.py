@@ -14,7 +14,7 @@ class CompileRegistry(BuildHookInterface):
         root = Path(self.root)
         sys.path.insert(0, self.root)
         try:
-            from llmgate.registry.load import compile_to
+            from llmgate.registry.read import compile_to
 
             compile_to(root / "registry", root / "llmgate" / "registry" / "data.json")
         finally:

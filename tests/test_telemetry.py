@@ -12,7 +12,7 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.trace import StatusCode
 
 from llmgate import Client, Overloaded
-from llmgate.telemetry import OpenTelemetry
+from llmgate.telemetry import OpenTelemetry, log_call
 from llmgate.transport.mock import MockTransport
 
 from .client.gates import MODEL, Upstream, config, error, reply, stream
@@ -62,3 +62,16 @@ def test_the_names_are_the_conventions_own(spans: Any) -> None:
     [span] = exporter.get_finished_spans()
     known = {v for k, v in vars(gen_ai_attributes).items() if k.startswith("GEN_AI")}
     assert {a for a in span.attributes if a.startswith("gen_ai.")} <= known
+
+
+def test_the_log_hook_writes_one_line_a_call_and_no_content(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "llmgate")
+    client = Client(config("a"), transport=MockTransport(Upstream(a=[reply("secret words"), error(500)])), hooks=[log_call])
+    client.chat("my question")
+    with pytest.raises(Overloaded):
+        client.chat("my question")
+    lines = [r.getMessage() for r in caplog.records]
+    assert len(lines) == 2
+    assert f"a:{MODEL}, 14 tokens, 1 attempts" in lines[0]
+    assert "Overloaded" in lines[1]
+    assert not any("secret words" in line or "my question" in line for line in lines)

@@ -117,7 +117,7 @@ def _count(text: str | None, option: str) -> int | None:
         return None
     try:
         return int(number(text))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ConfigError(f'{option} "{text}": {error}') from None
 
 

@@ -29,7 +29,7 @@ def check(
 
     Example: llmgate registry check registry/models/meta/llama-3.1-8b-instruct.toml
     """
-    from ..registry.load import KINDS, read_file, read_folder
+    from ..registry.read import KINDS, read_file, read_folder
 
     path = path or _CHECKOUT
     if path != _CHECKOUT and not path.exists():

@@ -170,9 +170,7 @@ def _tool_choice(request: ChatRequest, dropped: list[str]) -> dict[str, Any] | N
     if not request.tools and "tools" not in request.options:
         if isinstance(choice, NamedTool) or choice == "required":
             raise Unsupported("tool_choice asks for a tool, but the request has no tools; add some")
-        dropped += [
-            name for name in ("tool_choice", "parallel_tool_calls") if getattr(request, name) is not None
-        ]
+        dropped += [name for name in ("tool_choice", "parallel_tool_calls") if getattr(request, name) is not None]
         return None
     out: dict[str, Any] | None
     if isinstance(choice, NamedTool):
@@ -324,9 +322,7 @@ def decode_request(body: bytes) -> ChatRequest:
             max_tokens=wire.max_tokens,
             stop=wire.stop_sequences or [],
         )
-        options = {
-            key: value for key, value in any_object(body).items() if key not in _KNOWN and value is not None
-        }
+        options = {key: value for key, value in any_object(body).items() if key not in _KNOWN and value is not None}
         _read_tools(wire, request, options)
         _read_output(wire, request, options)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -378,16 +374,12 @@ _NEUTRAL_TOOL = {"type", "name", "description", "input_schema", "strict"}
 def _read_tools(wire: _Request, request: ChatRequest, options: dict[str, Any]) -> None:
     special = False
     for tool in wire.tools or []:
-        special = special or not _NEUTRAL_TOOL.issuperset(
-            key for key, value in tool.items() if value is not None
-        )
+        special = special or not _NEUTRAL_TOOL.issuperset(key for key, value in tool.items() if value is not None)
         schema = tool.get("input_schema")
         if tool.get("type") not in (None, "custom") or not isinstance(schema, dict):
             special = True  # one that the vendor runs or defines
             continue
-        request.tools.append(
-            Tool(str(tool.get("name", "")), tool.get("description"), schema, tool.get("strict"))
-        )
+        request.tools.append(Tool(str(tool.get("name", "")), tool.get("description"), schema, tool.get("strict")))
     if special:  # a cache mark or a server's tool: the list goes back to this API as it came
         options["tools"] = wire.tools
     choice = wire.tool_choice or {}

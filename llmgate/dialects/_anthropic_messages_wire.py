@@ -195,9 +195,7 @@ def error_of(body: bytes) -> WireError | None:
         kind = _ERROR_CODES.get(code, kind)
     else:
         code = error["type"]
-    if (
-        type(error.get("code")) is int and 400 <= error["code"] <= 599
-    ):  # compatible servers put the status there
+    if type(error.get("code")) is int and 400 <= error["code"] <= 599:  # compatible servers put the status there
         status = error["code"]
     message = error.get("message")
     return WireError(message if isinstance(message, str) else code, code=code, kind=kind, status=status)
@@ -234,9 +232,7 @@ def part_of(raw: Raw) -> Part:
     if kind == "thinking":
         signature = string(block, "signature")
         rest = own(leftover(block, "thinking", "signature"))
-        return Reasoning(
-            string(block, "thinking"), as_extra({"signature": signature, **rest} if signature else rest)
-        )
+        return Reasoning(string(block, "thinking"), as_extra({"signature": signature, **rest} if signature else rest))
     if kind == "tool_use":
         arguments = bytes(block.get("input", Raw(b"{}"))).decode()
         return ToolCall(
@@ -472,6 +468,5 @@ def assistant_block(part: Part, *, safe_ids: bool) -> Block | None:
     if isinstance(part, Opaque):
         return part.data if part.dialect == NAME else None
     raise Unsupported(
-        f"Anthropic Messages has no {type(part).__name__.lower()} in an assistant's message; "
-        "put it in a user's"
+        f"Anthropic Messages has no {type(part).__name__.lower()} in an assistant's message; put it in a user's"
     )

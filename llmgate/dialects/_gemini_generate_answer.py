@@ -52,14 +52,14 @@ _THOUGHT_EXTRA: dict[str, Any] = {NAME: {"thought": True}}
 class StreamDecoder:
     """Server-sent events, each a whole GenerateContentResponse with the next parts.
 
-    Text goes on in the same part until a part of another kind, or one that carries a signature: the vendor asks
-    not to merge those with others, so that a signature returns on the very part it came on.
+    Text goes on in the same part until a part of another kind, or one that carries a signature: the vendor
+    asks not to merge those with others, so that a signature returns on the very part it came on.
     The end is a finish reason (or a block reason); there is no other terminator.
     """
 
     __slots__ = (
-        "_calls", "_finished", "_index", "_metadata", "_open", "_reason", "_seen", "_sse", "_started", "_tail",
-        "_usage", "candidates",
+        "_calls", "_finished", "_index", "_metadata", "_open", "_reason", "_seen", "_sse", "_started",
+        "_tail", "_usage", "candidates",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -108,30 +108,28 @@ class StreamDecoder:
         """Takes a whole answer, or a chunk of one, and adds its events."""
         answer: wire.WireAnswer[Any]
         try:
-            answer = wire.FAST.decode(data)
-        except msgspec.ValidationError:
             try:
+                answer = wire.FAST.decode(data)
+            except msgspec.ValidationError:
                 answer = wire.SLOW.decode(data)
-            except msgspec.DecodeError as e:
-                raise BadWire(f"not a generateContent answer: {e}") from e
+            self._answer(answer, data, out)
+        except msgspec.ValidationError as e:
+            raise BadWire(f"not a generateContent answer: {e}") from e
         except (msgspec.DecodeError, UnicodeDecodeError) as e:
             raise BadWire(f"not JSON: {e}") from e
-        if self._started is None or (not self._started.id and answer.response_id):
-            if answer.error:
-                raise decode_error(data) or BadWire("an error of no known shape")
-            if not (
-                answer.candidates or answer.prompt_feedback or answer.usage_metadata or answer.response_id
-            ):
+
+    def _answer(self, answer: wire.WireAnswer[Any], data: bytes, out: list[Event]) -> None:
+        if answer.error:
+            raise decode_error(data) or BadWire("an error of no known shape")
+        if self._started is None:
+            known = answer.candidates or answer.prompt_feedback or answer.usage_metadata or answer.response_id
+            if not known:
                 raise BadWire("not a generateContent answer: no candidates, feedback or usage")
             self._started = Started(answer.response_id, answer.model_version)
             out.append(self._started)
-        elif answer.error:
-            raise decode_error(data) or BadWire("an error of no known shape")
         if answer.candidates:
             for candidate in answer.candidates:
-                if (
-                    not candidate.index
-                ):  # others were asked for by candidateCount, which encode_request refuses
+                if not candidate.index:  # others were asked for by candidateCount, which encode_request refuses
                     self.candidates += 1
                     self._candidate(candidate, out)
         if answer.prompt_feedback:
@@ -261,11 +259,8 @@ def _bare(part: wire.WirePart) -> dict[str, Any]:
 
 
 def _after_events(tail: bytes) -> bytes:
-    """What follows the last event."""
-    tail = tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if b"data:" in tail:
-        tail = tail[tail.rindex(b"data:") :].partition(b"\n\n")[2]
-    return tail.strip()
+    """What follows the last blank line: a bare error, as it has none within."""
+    return tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").strip().rpartition(b"\n\n")[2]
 
 
 # Errors -----------------------------------------------------------------------------------------

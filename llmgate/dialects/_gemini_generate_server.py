@@ -78,7 +78,7 @@ def decode_request(body: bytes) -> ChatRequest:
         raise BadWire("the request has no contents")
     try:
         return _request(fields)
-    except msgspec.ValidationError as e:
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
         raise BadWire(str(e)) from e
 
 
@@ -178,8 +178,8 @@ def _tools(value: Any, request: ChatRequest, options: dict[str, Any]) -> None:
     for item in msgspec.convert(value, list[dict[str, Any]]):
         entry = wire.camel(item)
         whole = whole and entry.keys() == {"functionDeclarations"}
-        for declared in entry.get("functionDeclarations") or ():
-            function = _object(declared, "a function declaration")
+        for declared in msgspec.convert(entry.get("functionDeclarations") or [], list[dict[str, Any]]):
+            function = wire.camel(declared)
             tool = Tool(msgspec.convert(function.get("name"), str), function.get("description"))
             if "parametersJsonSchema" in function:
                 tool.parameters = _object_as_it_is(function["parametersJsonSchema"])
@@ -200,11 +200,12 @@ def _tool_choice(value: Any, request: ChatRequest, options: dict[str, Any]) -> N
     calling = _object(config.get("functionCallingConfig") or {}, "functionCallingConfig")
     if calling.get("streamFunctionCallArguments"):
         raise Unsupported("streamFunctionCallArguments: calls come whole; leave it out")
-    mode, allowed = str(calling.get("mode") or "").upper(), calling.get("allowedFunctionNames") or []
+    mode = str(calling.get("mode") or "").upper()
+    allowed = msgspec.convert(calling.get("allowedFunctionNames") or [], list[str])
     request.tool_choice = _CHOICES.get(mode)
     whole = mode != "VALIDATED" and config.keys() == {"functionCallingConfig"}
     if mode == "ANY" and len(allowed) == 1:
-        request.tool_choice = NamedTool(str(allowed[0]))
+        request.tool_choice = NamedTool(allowed[0])
     elif allowed:
         whole = False
     if not whole:
@@ -281,13 +282,9 @@ def _finish_reason(stop: StopReason, raw: str | None) -> str:
 def _ended(stop: StopReason, raw: str | None, extra: Extra, broken: bool) -> dict[str, Any]:
     """The fields of a candidate that say how it ended."""
     own = extra.get(NAME) or {} if extra else {}
-    out: dict[str, Any] = {
-        key: value for key, value in own.items() if key not in ("promptFeedback", "modelStatus")
-    }
+    out: dict[str, Any] = {key: value for key, value in own.items() if key not in ("promptFeedback", "modelStatus")}
     if broken:
-        out["finishMessage"] = (
-            "The arguments of a function call were not a JSON object; the call is left out."
-        )
+        out["finishMessage"] = "The arguments of a function call were not a JSON object; the call is left out."
     if broken and stop != "length":
         out["finishReason"] = "MALFORMED_FUNCTION_CALL"
     else:
@@ -484,13 +481,9 @@ def encode_error(error: GateError) -> tuple[int, bytes]:
         status = told.status
     details: list[dict[str, Any]] = []
     if reason is not None:
-        details.append(
-            {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "llmgate"}
-        )
+        details.append({"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "llmgate"})
     if isinstance(told, ProviderError) and told.retry_after is not None:
-        details.append(
-            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{told.retry_after:g}s"}
-        )
+        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{told.retry_after:g}s"})
     body: dict[str, Any] = {"code": status, "message": str(error), "status": _STATUSES[status]}
     if details:
         body["details"] = details

@@ -43,8 +43,8 @@ MADE_UP = "gemini-"
 FOREIGN_SIGNATURE = "skip_thought_signature_validator"
 """Stands in for the thought signature of a call that Gemini did not make itself (history of another model).
 
-Gemini 3 and later answer 400 where the first call of a step has no signature; this value is the documented way
-around it (ai.google.dev/gemini-api/docs/thought-signatures).
+Gemini 3 and later answer 400 where the first call of a step has no signature; this value is the documented
+way around it (ai.google.dev/gemini-api/docs/thought-signatures).
 """
 
 NOTHING = Raw(b"")
@@ -101,7 +101,7 @@ class WireCandidate(Struct, Generic[P], rename="camel"):
 
 
 class WireUsage(Struct, rename="camel"):
-    """promptTokenCount includes the cached ones; thoughts and tool use are counted beside it and candidates."""
+    """promptTokenCount includes the cached ones; thoughts and tool use are counted beside the rest."""
 
     prompt_token_count: int | None = None
     cached_content_token_count: int | None = None
@@ -239,7 +239,7 @@ def camel(fields: dict[str, Any]) -> dict[str, Any]:
 def fields_of(raw: Raw, what: str) -> dict[str, Raw]:
     try:
         return camel(OBJECT.decode(raw))
-    except msgspec.DecodeError as e:
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
         raise BadWire(f"{what} is not a JSON object: {e}") from e
 
 
@@ -253,7 +253,7 @@ def text_of(fields: dict[str, Raw], name: str) -> str | None:
         return None
     try:
         return msgspec.json.decode(raw, type=str | None)
-    except msgspec.DecodeError as e:
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
         raise BadWire(f"{name} is not a string: {e}") from e
 
 
@@ -421,7 +421,7 @@ def encode_part(part: Part) -> dict[str, Any] | Raw | None:
 
 
 def decode_part(raw: Raw) -> Part | None:
-    """Any part but a functionResponse, whose call is known by its place. Calls without an id have "" for one."""
+    """Any part but a functionResponse, whose call is known by its place. A call without an id has ""."""
     fields = fields_of(raw, "a part")
     part: Part
     rest: dict[str, Any] = {}

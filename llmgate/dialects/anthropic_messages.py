@@ -201,9 +201,7 @@ class StreamDecoder:
             except WireError as error:
                 self._failure = error
             if self._failure is not None:
-                if (
-                    events
-                ):  # what came before in the same bytes counts: the failure is raised by the next call
+                if events:  # what came before in the same bytes counts: the failure is raised by the next call
                     return events
                 raise self._failure
         return events

@@ -104,9 +104,7 @@ def _generation_config(request: ChatRequest, quirks: Quirks, dropped: list[str])
             config[theirs] = value
     if request.output is not None:
         if not quirks.json_schema:
-            raise Unsupported(
-                "output: this provider has no schema-constrained output; ask for JSON in the prompt"
-            )
+            raise Unsupported("output: this provider has no schema-constrained output; ask for JSON in the prompt")
         schema = request.output.schema
         if request.output.description and "description" not in schema:
             schema = {**schema, "description": request.output.description}
@@ -188,9 +186,7 @@ def _contents(request: ChatRequest, dropped: list[str]) -> tuple[list[Any], list
                 parts.append(encoded)
         if message.role == "system":
             if any(not isinstance(part, dict) or "text" not in part for part in parts):
-                raise Unsupported(
-                    "system message: Gemini takes text only; move other parts to a user message"
-                )
+                raise Unsupported("system message: Gemini takes text only; move other parts to a user message")
             system += parts
         elif parts:
             if signs and message.role == "assistant":
@@ -204,7 +200,7 @@ def _contents(request: ChatRequest, dropped: list[str]) -> tuple[list[Any], list
 
 
 def _sign(parts: list[Any]) -> None:
-    """Gemini 3 wants a signature on the first call of a step, and has a stand-in for calls it did not make."""
+    """Gemini 3 wants a signature on the first call of a step; for calls it did not make there is a stand-in."""
     first = next((part for part in parts if isinstance(part, dict) and "functionCall" in part), None)
     if first is not None:
         first.setdefault("thoughtSignature", wire.FOREIGN_SIGNATURE)

@@ -67,7 +67,7 @@ def parse(name: str, value: Any) -> Value:
     kind = FACTS[base]
     try:
         parsed: Value = _PARSERS[kind](value)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise ConfigError(f"{name} = {value!r}: {error}") from None
     return parsed
 
@@ -89,7 +89,7 @@ def number(value: Any) -> float:
         if not 0 <= value < math.inf:
             raise ValueError("a number from zero up is wanted")
         return float(value)
-    found = _NUMBER.fullmatch(value.strip())
+    found = _NUMBER.fullmatch(value.strip()) if isinstance(value, str) else None
     if not found:
         raise ValueError("a number is wanted, such as 800000, 800k, 2M or 1.5B")
     return float(found[1].replace(",", "").replace("_", "")) * _SUFFIX.get(found[2].lower(), 1.0)

@@ -88,17 +88,21 @@ class Decoding:
             self._first += chunk[:200]
         try:
             return self._decoder.feed(chunk)  # type: ignore[no-any-return]
-        except BadWire as bad:
-            raise self._bad(bad) from bad
-        except WireError as stated:
-            raise errors.from_wire_error(self._endpoint.provider, stated, self._headers, self._key) from stated
+        except (BadWire, WireError) as error:
+            raise self._told(error) from error
 
-    def finish(self) -> None:
-        """Raises ProviderError if the stream ended before its own end."""
+    def finish(self) -> list[Event]:
+        """The last events. Raises ProviderError if the stream ended before its own end."""
         try:
+            # Some servers leave out the blank line after their last event.
+            events: list[Event] = self._decoder.feed(b"\n\n")
             self._decoder.finish()
-        except BadWire as bad:
-            raise self._bad(bad) from bad
+        except (BadWire, WireError) as error:
+            raise self._told(error) from error
+        return events
 
-    def _bad(self, bad: BadWire) -> ProviderError:
-        return errors.from_bad_wire(self._endpoint.provider, bad, 200, self._headers, self._first, self._key)
+    def _told(self, error: BadWire | WireError) -> ProviderError:
+        provider, key = self._endpoint.provider, self._key
+        if isinstance(error, WireError):
+            return errors.from_wire_error(provider, error, self._headers, key)
+        return errors.from_bad_wire(provider, error, 200, self._headers, self._first, key)

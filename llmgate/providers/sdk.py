@@ -6,6 +6,8 @@ back as the HTTP answers they stand for. An SDK is never imported here before it
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import inspect
 import json
 import sys
@@ -312,8 +314,7 @@ class _SyncGenai(_Genai):
             first = next(chunks, None)
         except Exception as error:
             return _whole(self._answered(error))
-        frames = _frames(first, chunks)
-        return _Stream(200, _headers(first), frames, frames.close)  # type: ignore[attr-defined]
+        return _Stream(200, _headers(first), _frames(first, chunks), chunks.close)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -335,8 +336,18 @@ class _AsyncGenai(_Genai):
             first = await anext(chunks, None)
         except Exception as error:
             return _async_whole(self._answered(error))
-        frames = _async_frames(first, chunks)
-        return _AsyncStream(200, _headers(first), frames, frames.aclose)  # type: ignore[attr-defined]
+
+        async def close() -> None:
+            left_early = chunks.ag_frame is not None
+            await chunks.aclose()
+            if left_early:
+                # Nothing of the SDK's API closes the connection. Its nested generators end one by one, each in a turn
+                # of the loop; the innermost is held by its own response until a collection.
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                gc.collect()
+
+        return _AsyncStream(200, _headers(first), _async_frames(first, chunks), close)
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -359,8 +370,6 @@ def _frames(first: Any, chunks: Any) -> Iterator[bytes]:
             yield _frame(chunk)
     except Exception as error:
         yield _last(error)
-    finally:
-        chunks.close()
 
 
 async def _async_frames(first: Any, chunks: Any) -> AsyncIterator[bytes]:
@@ -371,8 +380,6 @@ async def _async_frames(first: Any, chunks: Any) -> AsyncIterator[bytes]:
             yield _frame(chunk)
     except Exception as error:
         yield _last(error)
-    finally:
-        await chunks.aclose()
 
 
 def _last(error: Exception) -> bytes:

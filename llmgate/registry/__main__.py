@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from . import ARTEFACT
-from .load import compile_to, read_folder
+from .read import compile_to, read_folder
 
 SOURCE = Path(__file__).parents[2] / "registry"
 

@@ -265,6 +265,8 @@ class Offer(_Data, frozen=True, kw_only=True):
     available_from: dt.date | None = None
     retired_on: dt.date | None = None
     successor: Id | None = None
+    quirks: Quirks | None = None
+    """In place of the provider's: how this one model departs."""
     source: Url
     checked: dt.date
     grade: Grade

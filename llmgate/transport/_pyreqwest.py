@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import datetime as dt
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -71,14 +72,19 @@ def _prepared(builder: _Request, request: HttpRequest) -> _Request:
 
 
 class _Pool:
-    """Clients by read timeout, which pyreqwest sets per client; nearly always one."""
+    """Clients by read timeout, which pyreqwest sets per client; nearly always one.
+
+    What a call has left of its time differs by a hair from call to call: it is rounded up, or each call would have
+    a client, and so a connection, of its own.
+    """
 
     def __init__(self, settings: Settings, builder: type[Any]) -> None:
         self._settings = settings
         self._builder = builder
         self._clients: dict[float | None, Any] = {}
 
-    def get(self, read_timeout: float | None) -> Any:
+    def get(self, seconds: float | None) -> Any:
+        read_timeout = None if seconds is None else _rounded_up(seconds)
         client = self._clients.get(read_timeout)
         if client is None:
             with _errors():
@@ -90,6 +96,18 @@ class _Pool:
         clients = list(self._clients.values())
         self._clients.clear()
         return clients
+
+
+def _rounded_up(seconds: float) -> float:
+    """To two digits: 599.98 to 600, 0.1234 to 0.13."""
+    unit = 10.0 ** (math.floor(math.log10(max(seconds, 1e-3))) - 1)
+    return math.ceil(seconds / unit) * unit
+
+
+def _rounded_up(seconds: float) -> float:
+    """To two digits: 599.98 to 600, 0.1234 to 0.13."""
+    unit = 10.0 ** (math.floor(math.log10(max(seconds, 1e-3))) - 1)
+    return math.ceil(seconds / unit) * unit
 
 
 class _SyncStream:
@@ -115,7 +133,7 @@ class SyncTransport:
         self._pool = _Pool(settings, SyncClientBuilder)
 
     def send(self, request: HttpRequest, /) -> HttpResponse:
-        client: SyncClient = self._pool.get(None)
+        client: SyncClient = self._pool.get(request.timeout)
         with _errors():
             builder = _prepared(client.request(request.method, request.url), request)
             if request.timeout is not None:
@@ -161,7 +179,7 @@ class AsyncTransport:
         self._pool = _Pool(settings, ClientBuilder)
 
     async def send(self, request: HttpRequest, /) -> HttpResponse:
-        client: Client = self._pool.get(None)
+        client: Client = self._pool.get(request.timeout)
         with _errors():
             builder = _prepared(client.request(request.method, request.url), request)
             if request.timeout is not None:

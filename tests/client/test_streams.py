@@ -136,3 +136,11 @@ def test_a_stream_may_be_iterated_without_with() -> None:
     answer = client.stream("hi")
     assert "".join(answer.text) == "onetwo"
     assert answer.reply.text == "onetwo"
+
+
+async def test_a_last_event_without_its_blank_line_still_counts(gate: Make) -> None:
+    body = chunks("whole")
+    body[-1] = body[-1].rstrip(b"\n")
+    texts, got = await gate(config("a"), Upstream(a=(200, SSE, body))).stream()
+    assert texts == ["whole"]
+    assert got.stop_reason == "stop"

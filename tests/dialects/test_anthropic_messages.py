@@ -179,9 +179,7 @@ def sdk_accepts(body: dict[str, Any]) -> None:
 
 # Requests ---------------------------------------------------------------------------------------
 
-SIGNED = st.builds(
-    Reasoning, some.texts(0), some.ids("sig+/").map(lambda signature: mine(signature=signature))
-)
+SIGNED = st.builds(Reasoning, some.texts(0), some.ids("sig+/").map(lambda signature: mine(signature=signature)))
 OPAQUE = some.ids("data").map(
     lambda data: Opaque(am.NAME, msgspec.Raw(b'{"type": "redacted_thinking", "data": "%s"}' % data.encode()))
 )
@@ -745,9 +743,7 @@ def test_parallel_tool_calls() -> None:
     assert reply.stop_reason == "tool_calls"
     assert reply.message.content == [
         Text("Both cities."),
-        ToolCall(
-            "toolu_01Berlin", "get_weather", '{"city":"Berlin","days":1.50}', mine(caller={"type": "direct"})
-        ),
+        ToolCall("toolu_01Berlin", "get_weather", '{"city":"Berlin","days":1.50}', mine(caller={"type": "direct"})),
         ToolCall("toolu_01Now", "now", "{}"),
         ToolCall("toolu_01Paris", "get_weather", '{"city":"Paris"}'),
     ]
@@ -886,6 +882,33 @@ def test_a_tools_whole_input_at_the_start_of_its_block_counts() -> None:
     assert decode(am, [stream_of(*events)]).tool_calls == [ToolCall("t", "f", '{"b":2}')]
 
 
+def test_a_server_tools_cut_input_is_kept_too() -> None:
+    tool = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
+    delta = {"type": "input_json_delta", "partial_json": '{"que'}
+    data = stream_of(
+        {"type": "content_block_start", "index": 0, "content_block": tool},
+        {"type": "content_block_delta", "index": 0, "delta": delta},
+        {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}},
+        {"type": "message_stop"},
+    )
+    (part,) = decode(am, [data]).message.content
+    assert isinstance(part, Opaque)
+    assert msgspec.json.decode(part.data) == {**tool, "input": {"INVALID_JSON": '{"que'}}
+
+
+def test_no_citations_are_no_extra() -> None:
+    block = {"type": "text", "text": "Hi", "citations": []}
+    data = stream_of(
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_stop"},
+    )
+    assert decode(am, [data]).message.content == [Text("Hi")]
+    for citations in ([], None):
+        body = json.dumps({"content": [{**block, "citations": citations}]}).encode()
+        assert am.decode_reply(body).message.content == [Text("Hi")]
+
+
 def test_names_of_events_are_not_needed_and_a_foreign_terminator_is_no_harm() -> None:
     data = b"".join(line + b"\n" for line in wire("tools.sse").split(b"\n") if not line.startswith(b"event:"))
     assert decode(am, [data + b"data: [DONE]\n\n"]) == am.decode_reply(wire("tools.json"))
@@ -923,9 +946,7 @@ def test_a_bad_event_is_bad_wire_and_what_came_before_counts(data: bytes) -> Non
     bad = b"data: " + data + b"\n\n"
     with pytest.raises(BadWire):
         am.StreamDecoder().feed(bad)
-    good = stream_of(
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Half"}}
-    )
+    good = stream_of({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Half"}})
     decoder = am.StreamDecoder()
     assert decoder.feed(good + bad) == [TextDelta(0, "Half")]
     with pytest.raises(BadWire):
@@ -1022,9 +1043,7 @@ def test_a_compatible_servers_error() -> None:
     assert (error.kind, error.status) == (errors.InvalidRequest, 400)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{}", b"[]", b"<html/>", b'{"error":"no"}', b'{"error":{"message":"no"}}']
-)
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"<html/>", b'{"error":"no"}', b'{"error":{"message":"no"}}'])
 def test_no_error_of_this_dialect(body: bytes) -> None:
     assert am.decode_error(body) is None
 
@@ -1061,9 +1080,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("error", "theirs", "ours"), ERRORS, ids=lambda value: getattr(value, "__name__", None)
-)
+@pytest.mark.parametrize(("error", "theirs", "ours"), ERRORS, ids=lambda value: getattr(value, "__name__", None))
 def test_the_sdk_raises_our_errors(error: errors.GateError, theirs: Any, ours: Any) -> None:
     status, body = am.encode_error(error)
     with pytest.raises(theirs, match="No") as caught:
@@ -1159,6 +1176,20 @@ def test_blocks_follow_each_other_where_they_can() -> None:
     assert " ".join(blocks_on_the_wire(encode(am, events))) == (
         "start0 delta0 stop0 start1 delta1 stop1 start2 delta2 start3 delta3 delta3 delta2 stop2 stop3"
     )
+
+
+def test_what_trails_a_whole_call_opens_no_other() -> None:
+    events = [
+        ToolCallDelta(0, "{}", "a", "f"),
+        ToolCallDelta(1, "{}", "b", "g"),
+        ToolCallDelta(1, " "),
+        ToolCallDelta(0, " "),
+        Finished("tool_calls"),
+    ]
+    assert [(call.id, call.args) for call in decode(am, [encode(am, events)]).tool_calls] == [
+        ("a", {}),
+        ("b", {}),
+    ]
 
 
 def test_a_stream_without_its_end_does_not_look_whole() -> None:

@@ -125,13 +125,7 @@ def sdk_parts(chunks: list[types.GenerateContentResponse]) -> list[tuple[Any, ..
         for candidate in chunk.candidates or []:
             for part in (candidate.content and candidate.content.parts) or []:
                 said = ("thought" if part.thought else "text", part.text, part.thought_signature)
-                if (
-                    part.text is not None
-                    and said[2] is None
-                    and out
-                    and out[-1][0] == said[0]
-                    and not out[-1][2]
-                ):
+                if part.text is not None and said[2] is None and out and out[-1][0] == said[0] and not out[-1][2]:
                     out[-1] = (said[0], out[-1][1] + part.text, None)
                 elif part.text or (part.text is not None and part.thought_signature):
                     out.append(said)
@@ -139,9 +133,7 @@ def sdk_parts(chunks: list[types.GenerateContentResponse]) -> list[tuple[Any, ..
                     call = part.function_call
                     out.append(("call", call.id, call.name, call.args or {}, part.thought_signature))
                 elif part.inline_data:
-                    out.append(
-                        ("data", part.inline_data.mime_type, part.inline_data.data, part.thought_signature)
-                    )
+                    out.append(("data", part.inline_data.mime_type, part.inline_data.data, part.thought_signature))
                 elif part.executable_code or part.code_execution_result:
                     out.append(("opaque", part.model_dump(exclude_none=True)))
     return out
@@ -160,9 +152,7 @@ def our_parts(reply: Reply) -> list[tuple[Any, ...]]:
         elif isinstance(part, Image):
             out.append(("data", part.media_type, part.data, signature))
         elif isinstance(part, Opaque):
-            out.append(
-                ("opaque", types.Part.model_validate_json(bytes(part.data)).model_dump(exclude_none=True))
-            )
+            out.append(("opaque", types.Part.model_validate_json(bytes(part.data)).model_dump(exclude_none=True)))
     return out
 
 
@@ -187,9 +177,7 @@ def same_as_sdk(reply: Reply, chunks: list[types.GenerateContentResponse]) -> No
 @pytest.mark.parametrize("name", [name for name in WHOLE if name != "continuation"])
 def test_a_whole_answer_is_what_the_sdk_makes_of_it(name: str) -> None:
     body = wire(f"{name}.json")
-    same_as_sdk(
-        gemini.decode_reply(body), [answering(body).models.generate_content(model="m", contents="hi")]
-    )
+    same_as_sdk(gemini.decode_reply(body), [answering(body).models.generate_content(model="m", contents="hi")])
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -335,9 +323,7 @@ def test_usage_is_in_disjoint_buckets() -> None:
     prompt=st.integers(0, 10**6), cached=st.integers(0, 10**6), thoughts=st.integers(0, 10**6),
     output=st.integers(0, 10**6), tools=st.integers(0, 10**6),
 )  # fmt: skip
-def test_usage_sums_to_the_vendors_total(
-    prompt: int, cached: int, thoughts: int, output: int, tools: int
-) -> None:
+def test_usage_sums_to_the_vendors_total(prompt: int, cached: int, thoughts: int, output: int, tools: int) -> None:
     cached = min(cached, prompt)
     body = {
         "candidates": [{"finishReason": "STOP"}],
@@ -362,7 +348,8 @@ def test_usage_sums_to_the_vendors_total(
 def test_parts_that_only_gemini_has_come_back_bit_for_bit(part: dict[str, Any]) -> None:
     raw = json.dumps(part, indent=1)
     parts = '[{"text":"a"},' + raw + ',{"text":"b"}]'
-    answer = gemini.decode_reply(b'{"candidates":[{"content":{"parts":%s},"finishReason":"STOP"}]}' % parts.encode())
+    body = b'{"candidates":[{"content":{"parts":%s},"finishReason":"STOP"}]}' % parts.encode()
+    answer = gemini.decode_reply(body)
     assert [type(p) for p in answer.message.content] == [Text, Opaque, Text]
     sent = gemini.encode_request(ChatRequest([user(), answer.message]), stream=False)
     if part != {"thoughtSignature": "c2ln"}:
@@ -393,7 +380,8 @@ def test_the_field_of_a_part_that_this_code_does_not_know_is_kept() -> None:
 
 
 @pytest.mark.parametrize("body", [
-    b"", b" ", b"<!doctype html><html>502 Bad Gateway</html>", b"[]", b"{}", b'"text"', b"null", b'{"candidates":',
+    b"", b" ", b"<!doctype html><html>502 Bad Gateway</html>", b"[]", b"{}", b'"text"', b"null",
+    b'{"candidates":',
     b'{"candidates":{}}', b'{"this":[{"is":{"not":["valid"]}}],"response":{}}', b'{"usageMetadata":{}}',
     b'{"candidates":[]}', b'{"candidates":[{"content":{"parts":[{"text":5}]}}]}', b"\xff\xfe",
     b'{"candidates":[{"content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"*"}}]}}]}',
@@ -406,6 +394,26 @@ def test_what_is_no_answer_is_bad_wire(body: bytes) -> None:
         decode(gemini, [body])
     with pytest.raises(BadWire):
         decode(gemini, [b"data: " + body + b"\r\n\r\n"])
+
+
+@given(st.data())
+def test_damaged_bytes_are_bad_wire_or_are_read(data: st.DataObject) -> None:
+    kinds: list[tuple[Callable[[bytes], Any], list[str]]] = [
+        (gemini.decode_reply, [f"{name}.json" for name in WHOLE]),
+        (lambda body: decode(gemini, [body]), [f"{name}.sse" for name in STREAMS]),
+    ]
+    read, files = data.draw(st.sampled_from(kinds))
+    body = wire(data.draw(st.sampled_from(files)))
+    if read is gemini.decode_reply and data.draw(st.booleans()):
+        read, body = gemini.decode_request, gemini.encode_request(RICH, stream=False).body
+    at = data.draw(st.integers(0, len(body)))
+    damage = data.draw(st.sampled_from([b"", b"\xff", b"{", b'"', b"null", b"\r\n", b"7", b"[1]", b'{"x":[]}']))
+    told = None
+    try:
+        told = read(body[:at] + damage + body[at + data.draw(st.integers(0, 30)) :])
+    except (BadWire, WireError, Unsupported) as e:
+        told = e
+    assert isinstance(told, Reply | ChatRequest | BadWire | WireError | Unsupported)
 
 
 def test_an_answer_without_a_finish_reason_is_whole_only_if_it_is_no_stream() -> None:
@@ -447,7 +455,8 @@ def test_errors_are_told_by_their_structured_codes() -> None:
 
 
 @pytest.mark.parametrize(("status", "kind"), [
-    ("INVALID_ARGUMENT", InvalidRequest), ("FAILED_PRECONDITION", InvalidRequest), ("NOT_FOUND", InvalidRequest),
+    ("INVALID_ARGUMENT", InvalidRequest), ("FAILED_PRECONDITION", InvalidRequest),
+    ("NOT_FOUND", InvalidRequest), ("OUT_OF_RANGE", InvalidRequest), ("UNIMPLEMENTED", InvalidRequest),
     ("UNAUTHENTICATED", AuthenticationFailed), ("PERMISSION_DENIED", AuthenticationFailed),
     ("RESOURCE_EXHAUSTED", RateLimited), ("UNAVAILABLE", Overloaded), ("INTERNAL", Overloaded),
     ("DEADLINE_EXCEEDED", Timeout), ("WHAT_COMES_NEXT", None),
@@ -460,9 +469,7 @@ def test_the_status_names_of_rpc(status: str, kind: type[ProviderError] | None) 
     assert (told.kind, told.code) == (kind, status)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b"{}", b'{"error":"text"}', b'{"candidates":[]}', b"\xff"]
-)
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"error":"text"}', b'{"candidates":[]}', b"\xff"])
 def test_what_is_no_error_is_none(body: bytes) -> None:
     assert gemini.decode_error(body) is None
 
@@ -510,9 +517,7 @@ def test_the_sdk_reads_our_errors(error: GateError, status: int, name: str) -> N
 
 def test_the_sdk_reads_our_error_in_a_stream() -> None:
     encoder = gemini.StreamEncoder()
-    body = (
-        encoder.feed(Started("r", "m")) + encoder.feed(TextDelta(0, "a")) + encoder.error(Overloaded("busy"))
-    )
+    body = encoder.feed(Started("r", "m")) + encoder.feed(TextDelta(0, "a")) + encoder.error(Overloaded("busy"))
     stream = answering(body).models.generate_content_stream(model="m", contents="hi")
     assert next(stream).text == "a"
     with pytest.raises(sdk_errors.APIError, match="busy"):
@@ -539,7 +544,7 @@ RICH = ChatRequest(
             Image(url="https://example.org/cat.jpg", media_type="image/jpeg"),
             Audio(data=b"RIFF", media_type="audio/wav"),
             Document(data=b"%PDF-1.7", media_type="application/pdf"),
-            Document(url="https://generativelanguage.googleapis.com/v1beta/files/abc", media_type="video/mp4"),
+            Document(url="https://example.org/v1beta/files/abc", media_type="video/mp4"),
         ]),
         Message("assistant", [
             Reasoning("Hm.", own(thought=True)),
@@ -548,7 +553,11 @@ RICH = ChatRequest(
             ToolCall("fc-2", "look", '{"at":"dog"}'),
         ]),
         Message("tool", [
-            ToolResult("fc-1", [Text('{"id":12345678901234567890}'), Image(data=b"\x89PNG", media_type="image/png")], "look"),
+            ToolResult(
+                "fc-1",
+                [Text('{"id":12345678901234567890}'), Image(data=b"\x89PNG", media_type="image/png")],
+                "look",
+            ),
             ToolResult("fc-2", [Text("no dog")], "look", is_error=True),
         ]),
     ],
@@ -577,7 +586,7 @@ def sdk_config(body: dict[str, Any]) -> types.GenerateContentConfig:
     return types.GenerateContentConfig(
         **config.model_dump(exclude_none=True),
         system_instruction=types.Content.model_validate(body["systemInstruction"]),
-        tools=TypeAdapter(list[types.Tool]).validate_python(body["tools"]),
+        tools=[types.Tool.model_validate(tool) for tool in body["tools"]],
         tool_config=types.ToolConfig.model_validate(body["toolConfig"]),
         safety_settings=TypeAdapter(list[types.SafetySetting]).validate_python(body["safetySettings"]),
         automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
@@ -623,9 +632,7 @@ def joined(messages: list[Message]) -> list[Message]:
     return ([Message("system", system)] if system else []) + [m for m in messages if m.role != "system"]
 
 
-URLS = st.builds(
-    Image, url=our.ids("https://example.org/").map(lambda u: u + ".png"), media_type=st.just("image/png")
-)
+URLS = st.builds(Image, url=our.ids("https://example.org/").map(lambda u: u + ".png"), media_type=st.just("image/png"))
 IMAGES = our.image_parts(url=False) | URLS
 DOCUMENTS = our.document_parts(url=False, named=False)
 SIGNATURES = st.binary(min_size=1, max_size=9).map(lambda b: base64.b64encode(b).decode())
@@ -659,7 +666,9 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **{name: our.FIELDS[name] for name in PLAIN},
     "output": our.output_schemas(name=False, description=False, strict=False),
     "reasoning_effort": st.sampled_from(["minimal", "low", "medium", "high", "xhigh"]),
-    "options": st.sampled_from([{}, {"cachedContent": "c/1"}, {"generationConfig": {"responseModalities": ["TEXT"]}}]),
+    "options": st.sampled_from(
+        [{}, {"cachedContent": "c/1"}, {"generationConfig": {"responseModalities": ["TEXT"]}}]
+    ),
 }  # fmt: skip
 
 
@@ -717,9 +726,7 @@ def test_made_up_ids_do_not_go_back_and_results_are_matched_by_name_and_order() 
 
 def test_ids_of_other_vendors_go_along() -> None:
     call = ToolCall("toolu_01", "f", "{}")
-    body = request_body(
-        ChatRequest([user(), Message("assistant", [call]), Message("tool", [ToolResult("toolu_01")])])
-    )
+    body = request_body(ChatRequest([user(), Message("assistant", [call]), Message("tool", [ToolResult("toolu_01")])]))
     assert body["contents"][1]["parts"][0]["functionCall"]["id"] == "toolu_01"
     assert body["contents"][2]["parts"][0]["functionResponse"] == {
         "id": "toolu_01",
@@ -732,16 +739,15 @@ def test_ids_of_other_vendors_go_along() -> None:
     ("gemini-3-pro", {"reasoning_effort": "high"}, {"thinkingLevel": "HIGH", "includeThoughts": True}, ()),
     ("gemini-3-pro", {"reasoning_effort": "none"}, {"thinkingLevel": "MINIMAL"}, ("reasoning_effort",)),
     ("gemini-2.5-flash", {"reasoning_effort": "none"}, {"thinkingBudget": 0}, ()),
-    ("gemini-2.5-flash", {"reasoning_effort": "medium"}, {"thinkingBudget": 8192, "includeThoughts": True}, ()),
+    ("gemini-2.5-flash", {"reasoning_effort": "medium"},
+     {"thinkingBudget": 8192, "includeThoughts": True}, ()),
     ("gemini-3-pro", {"reasoning_budget": 500}, {"thinkingBudget": 500, "includeThoughts": True}, ()),
     ("gemini-3-pro", {"reasoning_budget": 500, "reasoning_effort": "low"},
      {"thinkingLevel": "LOW", "includeThoughts": True}, ("reasoning_budget",)),
     ("gemini-2.5-pro", {"reasoning_budget": 500, "reasoning_effort": "low"},
      {"thinkingBudget": 500, "includeThoughts": True}, ("reasoning_effort",)),
 ])  # fmt: skip
-def test_thinking(
-    model: str, fields: dict[str, Any], thinking: dict[str, Any], dropped: tuple[str, ...]
-) -> None:
+def test_thinking(model: str, fields: dict[str, Any], thinking: dict[str, Any], dropped: tuple[str, ...]) -> None:
     encoded = gemini.encode_request(ChatRequest([user()], model, **fields), stream=False)
     config = json.loads(encoded.body)["generationConfig"]["thinkingConfig"]
     assert (config, encoded.dropped) == (thinking, dropped)
@@ -751,8 +757,10 @@ def test_thinking(
 def test_what_gemini_does_not_know_is_left_out_and_named() -> None:
     request = ChatRequest(
         [
-            Message("user", [Text("a"), Image(url="https://e.org/a.png", detail="low"), Document(b"%PDF", name="n")]),
-            Message("assistant", [Reasoning("foreign"), Opaque("anthropic_messages", msgspec.Raw(b"{}")), Text("b")]),
+            Message("user", [Image(url="https://e.org/a.png", detail="low"), Document(b"%PDF", name="n")]),
+            Message("assistant", [
+                Reasoning("foreign"), Opaque("anthropic_messages", msgspec.Raw(b"{}")), Text("b"),
+            ]),
         ],
         tools=[Tool("f", strict=True)],
         parallel_tool_calls=False, user="u", metadata={"a": "b"},
@@ -765,9 +773,7 @@ def test_what_gemini_does_not_know_is_left_out_and_named() -> None:
 
 def test_the_extra_of_another_dialect_is_passed_over() -> None:
     foreign = {"anthropic_messages": {"signature": "x"}}
-    said = Message(
-        "assistant", [Text("b", foreign), ToolCall("i", "f", "{}", foreign), Refusal("no", foreign)]
-    )
+    said = Message("assistant", [Text("b", foreign), ToolCall("i", "f", "{}", foreign), Refusal("no", foreign)])
     encoded = gemini.encode_request(ChatRequest([user(), said]), stream=False)
     assert json.loads(encoded.body)["contents"][1]["parts"] == [
         {"text": "b"}, {"functionCall": {"id": "i", "name": "f", "args": {}}}, {"text": "no"},
@@ -784,7 +790,7 @@ def test_the_extra_of_another_dialect_is_passed_over() -> None:
     (ChatRequest([user(), Message("tool", [ToolResult("a", [Text("x")])])]), "tool's name"),
     (ChatRequest([user()], options={"generationConfig": {"candidateCount": 2}}), "candidateCount"),
     (ChatRequest([user()], options={
-        "toolConfig": {"functionCallingConfig": {"streamFunctionCallArguments": True}}}), "streamFunctionCall"),
+        "toolConfig": {"functionCallingConfig": {"streamFunctionCallArguments": True}}}), "streamFunction"),
 ])  # fmt: skip
 def test_what_cannot_be_said_is_unsupported(request_: ChatRequest, what: str) -> None:
     with pytest.raises(Unsupported, match=what):
@@ -792,14 +798,10 @@ def test_what_cannot_be_said_is_unsupported(request_: ChatRequest, what: str) ->
 
 
 def test_quirks_are_obeyed() -> None:
-    request = ChatRequest(
-        [user()], temperature=0.0, seed=None, top_k=5, output=OutputSchema({"type": "object"})
-    )
+    request = ChatRequest([user()], temperature=0.0, seed=None, top_k=5, output=OutputSchema({"type": "object"}))
     with pytest.raises(Unsupported, match="output"):
         gemini.encode_request(request, stream=False, quirks=Quirks(json_schema=False))
-    encoded = gemini.encode_request(
-        request, stream=False, quirks=Quirks(drops=("temperature", "seed", "top_k"))
-    )
+    encoded = gemini.encode_request(request, stream=False, quirks=Quirks(drops=("temperature", "seed", "top_k")))
     assert set(encoded.dropped) == {"temperature", "top_k"}
     assert set(json.loads(encoded.body)["generationConfig"]) == {"responseMimeType", "responseJsonSchema"}
     assert request.temperature == 0.0  # the caller's own is as it was
@@ -866,7 +868,8 @@ def test_a_request_of_the_sdk_with_its_own_schemas() -> None:
                 description="F",
                 parameters=types.Schema(
                     type=types.Type.OBJECT,
-                    properties={"a": types.Schema(type=types.Type.ARRAY, items=types.Schema(type=types.Type.STRING), min_items=1)},
+                    properties={"a": types.Schema(
+                        type=types.Type.ARRAY, items=types.Schema(type=types.Type.STRING), min_items=1)},
                 ),
             )])],
             top_k=40,
@@ -884,7 +887,8 @@ def test_a_request_of_the_sdk_with_its_own_schemas() -> None:
             ]),
         ],
         tools=[Tool("f", "F", {
-            "type": "object", "properties": {"a": {"type": "array", "items": {"type": "string"}, "minItems": 1}}})],
+            "type": "object",
+            "properties": {"a": {"type": "array", "items": {"type": "string"}, "minItems": 1}}})],
         output=OutputSchema({"type": "object", "properties": {"n": {"type": ["integer", "null"]}}}),
         top_k=40,
         reasoning_effort="none",
@@ -911,7 +915,9 @@ def test_what_only_gemini_has_is_kept_in_options_and_goes_back() -> None:
         "thinkingLevel": "LOW",
         "includeThoughts": False,
     }
-    del back["contents"], body["contents"], body["generationConfig"]["thinkingConfig"]  # type: ignore[attr-defined]
+    for one in (back, body):
+        one.pop("contents")
+    del body["generationConfig"]["thinkingConfig"]  # type: ignore[attr-defined]
     assert back == body
 
 
@@ -920,8 +926,10 @@ def test_snake_case_is_taken_as_protobuf_takes_it() -> None:
         "system_instruction": {"parts": [{"text": "S"}]},
         "contents": [
             {"role": "user", "parts": [{"inline_data": {"mime_type": "image/png", "data": "iVBORw"}}]},
-            {"role": "model", "parts": [{"function_call": {"name": "f", "args": {"a_b": 1}}, "thought_signature": "c2ln"}]},
-            {"role": "function", "parts": [{"function_response": {"name": "f", "response": {"x_y": [1]}}}, {"text": "so"}]},
+            {"role": "model", "parts": [
+                {"function_call": {"name": "f", "args": {"a_b": 1}}, "thought_signature": "c2ln"}]},
+            {"role": "function", "parts": [
+                {"function_response": {"name": "f", "response": {"x_y": [1]}}}, {"text": "so"}]},
         ],
         "generation_config": {"max_output_tokens": 5},
         "tool_config": {"function_calling_config": {"mode": "NONE"}},
@@ -941,7 +949,8 @@ def test_snake_case_is_taken_as_protobuf_takes_it() -> None:
 
 @pytest.mark.parametrize("body", [
     b"", b"<html>", b"[]", b"{}", b'{"contents":{}}', b'{"contents":[5]}', b'{"contents":[{"parts":[7]}]}',
-    b'{"contents":[],"generationConfig":{"topK":"x"}}', b'{"contents":[],"tools":[{"functionDeclarations":[{}]}]}',
+    b'{"contents":[],"generationConfig":{"topK":"x"}}',
+    b'{"contents":[],"tools":[{"functionDeclarations":[{}]}]}',
     b'{"contents":[],"toolConfig":3}',
 ])  # fmt: skip
 def test_what_is_no_request_is_bad_wire(body: bytes) -> None:
@@ -973,7 +982,7 @@ def as_gemini(reply: Reply) -> Reply:
     content: list[Any] = []
     for part in reply.message.content:
         last = content[-1] if content else None
-        if type(part) is type(last) and isinstance(part, Text | Reasoning):
+        if isinstance(part, Text | Reasoning) and type(part) is type(last):
             content[-1] = msgspec.structs.replace(last, text=last.text + part.text)
         else:
             content.append(part)
@@ -1044,8 +1053,9 @@ def test_a_signature_that_comes_after_its_text_is_not_lost() -> None:
 
 
 @pytest.mark.parametrize(("stop", "raw", "expected"), [
-    ("stop", "end_turn", "STOP"), ("stop_sequence", "stop_sequence", "STOP"), ("tool_calls", "tool_use", "STOP"),
-    ("length", "length", "MAX_TOKENS"), ("content_filter", None, "SAFETY"), ("refusal", None, "PROHIBITED_CONTENT"),
+    ("stop", "end_turn", "STOP"), ("stop_sequence", "stop_sequence", "STOP"),
+    ("tool_calls", "tool_use", "STOP"), ("length", "length", "MAX_TOKENS"),
+    ("content_filter", None, "SAFETY"), ("refusal", None, "PROHIBITED_CONTENT"),
     ("pause", "pause_turn", "OTHER"), ("other", None, "OTHER"), ("content_filter", "SPII", "SPII"),
 ])  # fmt: skip
 def test_how_answers_of_others_end(stop: Any, raw: str | None, expected: str) -> None:
@@ -1058,7 +1068,8 @@ def test_how_answers_of_others_end(stop: Any, raw: str | None, expected: str) ->
 
 def test_a_call_that_was_cut_is_told() -> None:
     for stop, expected in (("length", "MAX_TOKENS"), ("tool_calls", "MALFORMED_FUNCTION_CALL")):
-        answer = Reply(Message("assistant", [Text("a"), ToolCall("i", "f", '{"x":')]), stop)  # type: ignore[arg-type]
+        said = Message("assistant", [Text("a"), ToolCall("i", "f", '{"x":')])
+        answer = Reply(said, stop)  # type: ignore[arg-type]
         for body in (gemini.encode_reply(answer), encode(gemini, events_of(answer)).split(b"data: ")[-1]):
             candidate = json.loads(body)["candidates"][0]
             assert candidate["finishReason"] == expected

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llmgate.errors import ConfigError
-from llmgate.registry.load import read_folder
+from llmgate.registry.read import read_folder
 
 from .folder import FILES, LICENSE, MODEL, OTHER, PROVIDER, line, write
 
