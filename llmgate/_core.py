@@ -153,6 +153,7 @@ class Core:
             deployment=deployment,
             endpoint=self._endpoint(provider, deployment),
             decision=decision,
+            allowed=policy.rules.allows(decision.verdict),
         )
 
     def _blocked(
@@ -225,13 +226,12 @@ class Core:
     def finish(self, running: Running, reply: Reply, dropped: tuple[str, ...], result: Result) -> Reply:
         """Adds to a reply what only the gate knows: target, story, cost, terms, the parsed object."""
         slot = running.plan.slots[result.candidate.name]
-        rules = self.config.rules
         reply.target = slot.deployment.name
         reply.attempts = result.attempts
         reply.dropped = [*reply.dropped, *dropped]
         reply.terms = slot.decision
         reply.cost_usd = cost(reply.usage, slot.deployment.offer.price if slot.deployment.offer else None)
-        if slot.decision.verdict != "permitted" and not rules.allows(slot.decision.verdict):
+        if not slot.allowed:
             result.attempts[-1].reason = f"policy would deny it: {short(slot.decision)}"
         if running.parse is not None and not reply.tool_calls:
             try:

@@ -15,7 +15,19 @@ import pytest
 import llmgate
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("pyreqwest", "httpx", "httpx2", "aiohttp", "openai", "anthropic", "google", "xllamacpp", "rich", "typer", "pydantic")
+HEAVY = (
+    "pyreqwest",
+    "httpx",
+    "httpx2",
+    "aiohttp",
+    "openai",
+    "anthropic",
+    "google",
+    "xllamacpp",
+    "rich",
+    "typer",
+    "pydantic",
+)
 
 
 def loaded_by(code: str) -> set[str]:
@@ -76,7 +88,11 @@ def test_the_core_is_three_distributions() -> None:
     import importlib.metadata
 
     required = importlib.metadata.requires("llmgate-gateway") or []
-    assert sorted(re.split("[<>]", r)[0] for r in required if "extra ==" not in r) == ["msgspec", "pyreqwest", "tenacity"]
+    assert sorted(re.split("[<>]", r)[0] for r in required if "extra ==" not in r) == [
+        "msgspec",
+        "pyreqwest",
+        "tenacity",
+    ]
 
 
 @pytest.mark.slow

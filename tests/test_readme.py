@@ -27,6 +27,11 @@ def test_the_readmes_program_prints_the_readmes_output(tmp_path: Path) -> None:
 
 
 def test_every_link_into_the_repository_leads_somewhere() -> None:
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "registry/README.md", *(ROOT / "docs").glob("*.md")):
+    for page in (
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "registry/README.md",
+        *(ROOT / "docs").glob("*.md"),
+    ):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"

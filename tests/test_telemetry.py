@@ -28,7 +28,9 @@ def spans() -> tuple[OpenTelemetry, InMemorySpanExporter]:
 
 def test_a_call_is_a_span_with_its_attempts(spans: Any) -> None:
     hook, exporter = spans
-    Client(config("a", "b"), transport=MockTransport(Upstream(a=error(503), b=reply("secret words"))), hooks=[hook]).chat("hi")
+    Client(
+        config("a", "b"), transport=MockTransport(Upstream(a=error(503), b=reply("secret words"))), hooks=[hook]
+    ).chat("hi")
     [span] = exporter.get_finished_spans()
     assert span.name == "chat r"
     assert span.attributes["gen_ai.usage.input_tokens"] == 10
@@ -66,7 +68,9 @@ def test_the_names_are_the_conventions_own(spans: Any) -> None:
 
 def test_the_log_hook_writes_one_line_a_call_and_no_content(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "llmgate")
-    client = Client(config("a"), transport=MockTransport(Upstream(a=[reply("secret words"), error(500)])), hooks=[log_call])
+    client = Client(
+        config("a"), transport=MockTransport(Upstream(a=[reply("secret words"), error(500)])), hooks=[log_call]
+    )
     client.chat("my question")
     with pytest.raises(Overloaded):
         client.chat("my question")

@@ -52,7 +52,10 @@ def _root(
 def run(arguments: list[str]) -> int:
     """Runs a command line; returns the exit code. No error of llmgate or of the user's leaves a traceback."""
     warnings.showwarning = _show_warning
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        # None where the shell closed it.
+        stream = getattr(sys, name) or open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 - for the process
+        setattr(sys, name, stream)
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a letter that a terminal lacks is no reason to fail
     command = typer.main.get_command(app)

@@ -47,6 +47,7 @@ def chat(
     """
     if prompt is None and not sys.stdin.isatty():
         prompt = sys.stdin.read()
+    prompt, system = _text(prompt), _text(system)
     if prompt is not None and not prompt.strip():
         raise ConfigError("the prompt is empty")
     if prompt is None and json:
@@ -63,6 +64,11 @@ def chat(
             as_json(reply_json(talk.wait(prompt)))
         else:
             talk.ask(prompt)
+
+
+def _text(argument: str | None) -> str | None:
+    """An argument without what is no text in it: bytes that the terminal's encoding does not have."""
+    return argument and argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class Talk:

@@ -87,9 +87,8 @@ class Decision(Struct, frozen=True):
             for owed in self.obligations:
                 condition = f" (if {owed.only_if})" if owed.only_if else ""
                 text = owed.text if len(owed.text) <= 160 else owed.text[:157] + "..."
-                lines.append(
-                    f"- {owed.kind} when {trigger_words(owed.trigger)}{condition}: {text} [{owed.license}, {owed.clause}]"
-                )
+                when = trigger_words(owed.trigger)
+                lines.append(f"- {owed.kind} when {when}{condition}: {text} [{owed.license}, {owed.clause}]")
         lines.append(NOT_ADVICE)
         return "\n".join(lines)
 

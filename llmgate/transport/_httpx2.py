@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -44,10 +47,19 @@ def _has_h2() -> bool:
 def _errors() -> Iterator[None]:
     try:
         yield
-    except httpx2.TimeoutException as error:
+    except (httpx2.TimeoutException, TimeoutError) as error:
         raise Timeout(f"no answer in time ({type(error).__name__})") from error
     except (httpx2.TransportError, httpx2.InvalidURL, httpx2.DecodingError) as error:
-        raise ConnectionFailed(str(error) or type(error).__name__) from error
+        raise ConnectionFailed(_explain(error)) from error
+
+
+def _explain(error: BaseException) -> str:
+    """What the innermost cause says: the outer ones only say that it failed."""
+    told = str(error) or type(error).__name__
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+        told = str(error) or told
+    return told
 
 
 def _timeout(settings: Settings, request: HttpRequest) -> httpx2.Timeout:
@@ -74,7 +86,7 @@ class SyncTransport:
         self._settings = settings
         self._client = httpx2.Client(**_arguments(settings))
 
-    def _open(self, request: HttpRequest, *, stream: bool) -> httpx2.Response:
+    def _open(self, request: HttpRequest) -> httpx2.Response:
         built = self._client.build_request(
             request.method,
             request.url,
@@ -82,16 +94,26 @@ class SyncTransport:
             content=request.body,
             timeout=_timeout(self._settings, request),
         )
-        return self._client.send(built, stream=stream)
+        return self._client.send(built, stream=True)
 
     def send(self, request: HttpRequest, /) -> HttpResponse:
+        # httpx2 times each wait for bytes, never the whole of them.
+        deadline = time.monotonic() + (math.inf if request.timeout is None else request.timeout)
         with _errors():
-            response = self._open(request, stream=False)
-        return HttpResponse(response.status_code, response.headers, response.content)
+            response = self._open(request)
+            try:
+                chunks = []
+                for chunk in response.iter_bytes():
+                    chunks.append(chunk)
+                    if time.monotonic() > deadline:
+                        raise Timeout(f"no whole answer within {request.timeout:g} s")
+            finally:
+                response.close()
+        return HttpResponse(response.status_code, response.headers, b"".join(chunks))
 
     def open(self, request: HttpRequest, /) -> _SyncStream:
         with _errors():
-            return _SyncStream(self._open(request, stream=True))
+            return _SyncStream(self._open(request))
 
     def close(self) -> None:
         self._client.close()
@@ -129,7 +151,8 @@ class AsyncTransport:
 
     async def send(self, request: HttpRequest, /) -> HttpResponse:
         with _errors():
-            response = await self._open(request, stream=False)
+            async with asyncio.timeout(request.timeout):
+                response = await self._open(request, stream=False)
         return HttpResponse(response.status_code, response.headers, response.content)
 
     async def open(self, request: HttpRequest, /) -> _AsyncStream:

@@ -34,22 +34,29 @@ def _configured(builder: _Builder, settings: Settings, read_timeout: float | Non
         builder = builder.read_timeout(dt.timedelta(seconds=read_timeout))
     if settings.http2 == "prior-knowledge":
         builder = builder.http2_prior_knowledge()
-    elif not settings.http2:
-        builder = builder.http1_only()
+    else:
+        builder = builder.http2(bool(settings.http2)).http2_adaptive_window(True)
     if settings.proxy:
         builder = builder.proxy(ProxyBuilder.all(settings.proxy))
     if settings.ca:
         builder = builder.add_root_certificate_pem(_pem(settings.ca, "ca"))
     if settings.client_cert:
-        builder = builder.identity_pem(_pem(settings.client_cert, "client_cert"))
+        pem = _pem(settings.client_cert, "client_cert")
+        try:
+            builder = builder.identity_pem(pem)
+        except (ValueError, PyreqwestError) as error:
+            raise ConfigError(f"client_cert: {settings.client_cert} holds no certificate with its key") from error
     return builder
 
 
 def _pem(path: str, key: str) -> bytes:
     try:
-        return Path(path).expanduser().read_bytes()
+        pem = Path(path).expanduser().read_bytes()
     except OSError as error:
         raise ConfigError(f"{key}: cannot read {path}: {error.strerror}") from error
+    if b"-----BEGIN CERTIFICATE-----" not in pem:
+        raise ConfigError(f"{key}: {path} holds no certificate in PEM")
+    return pem
 
 
 @contextmanager
@@ -96,12 +103,6 @@ class _Pool:
         clients = list(self._clients.values())
         self._clients.clear()
         return clients
-
-
-def _rounded_up(seconds: float) -> float:
-    """To two digits: 599.98 to 600, 0.1234 to 0.13."""
-    unit = 10.0 ** (math.floor(math.log10(max(seconds, 1e-3))) - 1)
-    return math.ceil(seconds / unit) * unit
 
 
 def _rounded_up(seconds: float) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.server
 import os
 import re
+import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -105,6 +107,24 @@ def test_a_call_that_fails_is_one_line_and_exit_1(gate: Gate, broken_upstream: s
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
     assert "502" in ran.err
     assert "Bad gateway" in ran.err
+
+
+def test_ctrl_c_stops_the_answer_and_ends_the_command(gate: Gate) -> None:
+    # A shell may start a test run with SIGINT ignored; the command is to see it as at a terminal.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from llmgate.cli import main; sys.exit(main(['chat', 'Count to one thousand.', '--temperature', '0']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=gate.folder
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(3)
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (130, b"")
 
 
 class Terminal:

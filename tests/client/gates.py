@@ -113,7 +113,9 @@ class Gate:
             return await self.client.chat(messages, **options)  # type: ignore[no-any-return]
         return self.client.chat(messages, **options)  # type: ignore[no-any-return]
 
-    async def stream(self, messages: Any = "hi", seen: list[str] | None = None, **options: Any) -> tuple[list[str], Reply]:
+    async def stream(
+        self, messages: Any = "hi", seen: list[str] | None = None, **options: Any
+    ) -> tuple[list[str], Reply]:
         """The texts that came, and the reply. `seen` keeps the texts if the stream breaks."""
         texts = [] if seen is None else seen
         if self.asynchronous:

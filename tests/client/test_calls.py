@@ -104,7 +104,9 @@ async def test_a_long_retry_after_means_the_next_target(gate: Make) -> None:
 
 async def test_a_retry_after_beyond_the_time_left_is_not_waited_for(gate: Make) -> None:
     with pytest.raises(RateLimited) as caught:
-        await gate(config("a", route={"retries": 5, "timeout": "1s"}), Upstream(a=error(429, headers={"retry-after": "60"}))).chat()
+        await gate(
+            config("a", route={"retries": 5, "timeout": "1s"}), Upstream(a=error(429, headers={"retry-after": "60"}))
+        ).chat()
     assert caught.value.retry_after == 60
 
 
@@ -127,9 +129,7 @@ async def test_context_overflow_goes_to_a_longer_context(gate: Make) -> None:
     tables = {
         "default": "r",
         "policy": {"use": ["research"], "unknown": "allow", "conditional": "allow"},
-        "providers": {
-            p: {"url": f"http://{p}/v1", "api_key": "env:K"} for p in ("mistral", "openai", "groq")
-        },
+        "providers": {p: {"url": f"http://{p}/v1", "api_key": "env:K"} for p in ("mistral", "openai", "groq")},
         "routes": {
             "r": {
                 "targets": ["groq:gpt-oss-120b", "groq:gpt-oss-20b", "openai:gpt-5.5"],
@@ -221,7 +221,7 @@ async def test_policy_denied_carries_the_decisions(gate: Make) -> None:
 async def test_a_call_can_only_narrow_policy(gate: Make) -> None:
     g = gate(config("a"), Upstream(a=reply()))
     assert (await g.chat(use=["train-on-outputs"])).terms.uses.keys() == {"commercial", "train-on-outputs"}
-    tables = config("a", **{})
+    tables = config("a")
     tables["policy"] = {"use": ["commercial"], "annual_revenue_usd": 5_000_000}
     tables["routes"]["r"]["targets"] = ["a:stable-diffusion-3.5-large"]
     with pytest.raises(PolicyDenied):

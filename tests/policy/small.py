@@ -16,7 +16,13 @@ WEB = "https://test.example/"
 
 def rule(uses: str, verdict: str, when: Any = None, otherwise: str | None = None, **more: Any) -> Rule:
     """A rule; `uses` are parted by spaces, `when` is written as in TOML."""
-    row = {"uses": uses.split(), "verdict": verdict, "clause": more.pop("clause", "1"), "summary": "So it says.", **more}
+    row = {
+        "uses": uses.split(),
+        "verdict": verdict,
+        "clause": more.pop("clause", "1"),
+        "summary": "So it says.",
+        **more,
+    }
     if when is not None:
         row["when"] = when
     if otherwise is not None:
@@ -46,17 +52,22 @@ def license(
     )
 
 
-def model(id: str, *licenses: str, weights: str = "open", made_from: dict[str, str] | None = None, **more: Any) -> Model:
+def model(
+    id: str, *licenses: str, weights: str = "open", made_from: dict[str, str] | None = None, **more: Any
+) -> Model:
     """A model; `made_from` maps bases to relations."""
     facts = {"input": ("text",), "output": ("text",), "developer": "maker", "family": "able", "lifecycle": "active"}
     lineage = tuple(Lineage(base, relation) for base, relation in (made_from or {}).items())  # type: ignore[arg-type]
     return Model(id=id, name=id, weights=weights, license=licenses, lineage=lineage, **(facts | more))  # type: ignore[arg-type]
 
 
-def provider(id: str, kind: str, *terms: str, offers: dict[str, tuple[str, ...] | None] | None = None, **more: Any) -> Provider:
+def provider(
+    id: str, kind: str, *terms: str, offers: dict[str, tuple[str, ...] | None] | None = None, **more: Any
+) -> Provider:
     """A provider; `offers` maps models to terms of their own, or to None."""
     rows = tuple(
-        Offer(model=m, wire=f"{m}-wire", terms=own, source=WEB, checked=DAY, grade="S") for m, own in (offers or {}).items()
+        Offer(model=m, wire=f"{m}-wire", terms=own, source=WEB, checked=DAY, grade="S")
+        for m, own in (offers or {}).items()
     )
     return Provider(id=id, name=id, kind=kind, dialect="openai_chat", terms=terms, offer=rows, **more)  # type: ignore[arg-type]
 

@@ -110,9 +110,7 @@ def test_what_nobody_has_read_is_unknown_with_a_reason() -> None:
 
 
 def test_an_unread_policy_makes_what_incorporates_it_unknown() -> None:
-    found = registry(
-        license("L", FREE, incorporates=("P",)), license("P", kind="policy", read=False), model("m", "L")
-    )
+    found = registry(license("L", FREE, incorporates=("P",)), license("P", kind="policy", read=False), model("m", "L"))
     decision = decide(found, "m", ["commercial"])
     assert decision.verdict == "unknown"
     assert "incorporated by L" in decision.deciding[0].summary
@@ -297,7 +295,9 @@ def test_a_step_of_ones_own_is_conditional_until_it_is_done() -> None:
 
 def test_a_contract_replaces_the_instrument_that_it_names_and_no_other() -> None:
     found = registry(
-        license("L", rule("commercial", "prohibited"), owed("commercial", "Show it"), incorporates=("P",), short=("ell",)),
+        license(
+            "L", rule("commercial", "prohibited"), owed("commercial", "Show it"), incorporates=("P",), short=("ell",)
+        ),
         license("P", rule("military", "prohibited"), kind="policy"),
         model("m", "L"),
     )
@@ -330,7 +330,9 @@ def test_obligations_come_by_use_and_by_condition_and_never_change_the_verdict()
         "Show it",
         "Say thanks",
     ]
-    assert [o.text for o in decide(found, "m", ["commercial"], {"monthly_active_users": 100}).obligations] == ["Say thanks"]
+    assert [o.text for o in decide(found, "m", ["commercial"], {"monthly_active_users": 100}).obligations] == [
+        "Say thanks"
+    ]
     (shown, _) = decide(found, "m", ["commercial"]).obligations
     assert (shown.text, shown.only_if) == ("Show it", "monthly_active_users above 100")
     assert decide(found, "m", ["commercial"]).verdict == "permitted"

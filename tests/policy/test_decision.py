@@ -23,7 +23,9 @@ print(llmgate.check("gemini-2.5-pro", use=["commercial", "host"], **facts).id)
 
 def in_a_process_of_its_own(seed: str) -> str:
     environment = {**os.environ, "PYTHONHASHSEED": seed}
-    return subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_the_id_is_the_same_in_every_process() -> None:

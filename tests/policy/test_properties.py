@@ -78,7 +78,9 @@ def test_missing_facts_never_permit_what_some_facts_would_not(
 ) -> None:
     """If an answer without all the facts is `permitted`, it is so whatever the missing ones turn out to be; and what
     it would then turn into is announced: the answer names a missing fact."""
-    found = registry(license("L", *rows, kind=kind), license("F", rule("*", "permitted"), kind="policy"), model("m", "L", "F"))
+    found = registry(
+        license("L", *rows, kind=kind), license("F", rule("*", "permitted"), kind="policy"), model("m", "L", "F")
+    )
     before = decide(found, "m", ASKED, some)
     after = decide(found, "m", ASKED, {**rest, **some})
     for use in ASKED:
@@ -161,7 +163,11 @@ def test_every_answer_stands_on_something(target: str, asked: set[str]) -> None:
         assert decision.missing_facts or any(r.verdict == "conditional" and r.summary for r in decision.reasons)
 
 
-@given(st.sampled_from([m for m in load().data.models if m.license and set(m.license) <= {"Apache-2.0", "MIT"} and not m.lineage]))
+@given(
+    st.sampled_from(
+        [m for m in load().data.models if m.license and set(m.license) <= {"Apache-2.0", "MIT"} and not m.lineage]
+    )
+)
 def test_open_source_weights_of_ones_own_are_free_for_every_use(m: Any) -> None:
     decision = decide(load(), m.id, USES)
     assert decision.verdict == "permitted", str(decision)

@@ -10,7 +10,9 @@ import pytest
 
 import llmgate
 
-QUESTIONS: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("questions.toml").read_text("utf-8"))["question"]
+QUESTIONS: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("questions.toml").read_text("utf-8"))[
+    "question"
+]
 
 
 def test_there_are_enough_questions_and_each_has_its_own_name() -> None:

@@ -143,9 +143,14 @@ def test_rules_say_something_of_themselves(data: Data) -> None:
     for x in data.licenses:
         for row in x.rule:
             assert row.summary.strip().endswith((".", ")", '"')), (x.id, row.summary)
-            assert row.remedy is None or "prohibited" in (row.verdict, row.otherwise) or "conditional" in (
-                row.verdict,
-                row.otherwise,
+            assert (
+                row.remedy is None
+                or "prohibited" in (row.verdict, row.otherwise)
+                or "conditional"
+                in (
+                    row.verdict,
+                    row.otherwise,
+                )
             ), (x.id, row.clause)
 
 

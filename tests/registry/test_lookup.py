@@ -128,7 +128,12 @@ def test_at_a_host_a_model_goes_by_id_alias_or_the_hosts_own_name(rest: str) -> 
 
 def test_a_wire_name_that_nobody_knows_is_passed_on_as_it_is() -> None:
     found = SMALL.resolve("host:Somebody/New:free")
-    assert (found.name, found.wire, found.model, found.offer) == ("host:Somebody/New:free", "Somebody/New:free", None, None)
+    assert (found.name, found.wire, found.model, found.offer) == (
+        "host:Somebody/New:free",
+        "Somebody/New:free",
+        None,
+        None,
+    )
 
 
 def test_at_ones_own_server_a_model_goes_by_its_hugging_face_name() -> None:

@@ -181,10 +181,15 @@ def test_an_id_in_two_folders(tmp_path: Path) -> None:
 
 
 def test_a_mixture_of_experts_says_how_many_parameters_are_active(tmp_path: Path) -> None:
-    text = MODEL.replace('parameters = "undisclosed"', 'parameters = { total = 8 }\narchitecture.kind = "moe-transformer"')
+    text = MODEL.replace(
+        'parameters = "undisclosed"', 'parameters = { total = 8 }\narchitecture.kind = "moe-transformer"'
+    )
     text = text.replace('"context", "released"]', '"context", "released", "parameters", "architecture"]')
     message = mistake(tmp_path, "model", text)
-    assert message == f"{tmp_path / NAMES['model']}:{line(text, 'parameters')}: a mixture of experts needs parameters.active"
+    assert (
+        message
+        == f"{tmp_path / NAMES['model']}:{line(text, 'parameters')}: a mixture of experts needs parameters.active"
+    )
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from llmgate.errors import (
 from llmgate.routing import Candidate, Health, KeyRing, Result, Terms, Try, Wait, arrange, run
 from llmgate.routing.call import backoff
 
+DEFAULT = Terms()
+
 
 class Clock:
     def __init__(self) -> None:
@@ -38,7 +40,7 @@ class Clock:
 
 
 def drive(
-    candidates: list[Candidate], outcomes: list[Any], terms: Terms = Terms(), takes: float = 0.1
+    candidates: list[Candidate], outcomes: list[Any], terms: Terms = DEFAULT, takes: float = 0.1
 ) -> tuple[Result | GateError, list[Try], list[float], Health]:
     """Runs the machine; each try takes so many seconds and meets the next outcome (the last one repeats)."""
     clock = Clock()

@@ -54,16 +54,10 @@ class Caller:
         return self._runner.run(outcome) if self._runner else outcome
 
     def send(self, to: HttpRequest) -> HttpResponse:
-        return self.run(self._awaited(self.transport.send, to))  # type: ignore[no-any-return]
+        return self.run(self.transport.send(to))  # type: ignore[no-any-return]
 
     def open(self, to: HttpRequest) -> Reading:
-        return Reading(self.run(self._awaited(self.transport.open, to)), self._run_method)
-
-    def _awaited(self, method: Any, to: HttpRequest) -> Any:
-        return method(to)
-
-    def _run_method(self, outcome: Any) -> Any:
-        return self.run(outcome)
+        return Reading(self.run(self.transport.open(to)), self.run)
 
     def close(self) -> None:
         self.run(self.transport.close())
@@ -71,7 +65,17 @@ class Caller:
             self._runner.close()
 
 
-Make = Callable[..., Caller]
+class Make:
+    """Makes callers of one kind, with any settings."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.library = kind.partition("-")[0]
+        self.made: list[Caller] = []
+
+    def __call__(self, **settings: Any) -> Caller:
+        self.made.append(Caller(self.kind, Settings(library=self.library, **settings)))
+        return self.made[-1]
 
 
 @pytest.fixture(autouse=True)
@@ -83,17 +87,10 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=KINDS)
 def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    """Makes callers of one kind, with any settings; they are closed at the end."""
-    kind: str = request.param
-    made: list[Caller] = []
-
-    def make_one(**settings: Any) -> Caller:
-        made.append(Caller(kind, Settings(library=kind.partition("-")[0], **settings)))
-        return made[-1]
-
-    make_one.is_async = kind.endswith("-async")  # type: ignore[attr-defined]
-    yield make_one
-    for caller in made:
+    """One kind of transport after the other; what was made is closed at the end."""
+    made = Make(request.param)
+    yield made
+    for caller in made.made:
         caller.close()
 
 
@@ -114,9 +111,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     folder: Path = tmp_path_factory.mktemp("certificates")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    authority.issue_cert("client@llmgate.test").private_key_and_cert_chain_pem.write_to_path(
-        str(folder / "client.pem")
-    )
+    authority.issue_cert("client@llmgate.test").private_key_and_cert_chain_pem.write_to_path(str(folder / "client.pem"))
     own = authority.issue_cert("localhost", "127.0.0.1")
 
     def context(*protocols: str, mutual: bool = False) -> ssl.SSLContext:

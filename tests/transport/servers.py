@@ -116,7 +116,7 @@ class Server:
             return False
         if path == "/drip":  # begins, and goes on for ever without ever being done
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-            writer.write(chunk(b"data: one\n\n"))
+            writer.write(chunk(b": one\n\n"))
             await self._await_hang_up(reader)
             return False
         if path == "/trickle":  # never pauses for long, never ends

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 
 import pytest
@@ -15,7 +16,9 @@ from .servers import PATIENCE, Server
 
 def test_a_request_goes_out_and_comes_back_as_it_is(make: Make) -> None:
     with Server() as server:
-        answer = make().send(request(server.url("/v1/chat?x=1"), "Grüße".encode(), x_extra="1", authorization="Bearer k"))
+        answer = make().send(
+            request(server.url("/v1/chat?x=1"), "Grüße".encode(), x_extra="1", authorization="Bearer k")
+        )
     assert answer.status == 200
     assert answer.headers["x-mixed-case"] == "Yes"
     told = json.loads(answer.body)
@@ -74,7 +77,7 @@ def test_no_answer_in_time(make: Make) -> None:
         with pytest.raises(Timeout):
             caller.open(request(server.url("/hang"), timeout=0.2))
         stream = caller.open(request(server.url("/drip"), timeout=0.2))
-        assert stream.read() == b"data: one\n\n"
+        assert stream.read() == b": one\n\n"
         with pytest.raises(Timeout):
             stream.read()
         stream.close()
@@ -94,7 +97,7 @@ def test_a_refused_connection(make: Make) -> None:
             with pytest.raises(ConnectionFailed) as caught:
                 call(request(url))
             assert caught.value.__cause__ is not None
-            assert "refused" in str(caught.value).lower()
+            assert re.search("refused|Connect call failed", str(caught.value))
 
 
 def test_a_name_that_is_none(make: Make) -> None:
@@ -119,7 +122,7 @@ def test_a_stream_left_early_closes_its_connection(make: Make) -> None:
     with Server() as server:
         caller = make()
         stream = caller.open(request(server.url("/drip")))
-        assert stream.read() == b"data: one\n\n"
+        assert stream.read() == b": one\n\n"
         stream.close()
         assert server.hung_up.wait(PATIENCE)
         assert caller.send(request(server.url())).status == 200
