@@ -140,6 +140,7 @@ def main(name: str, url: str, *core: str) -> None:
         scenario = json.loads(line)
         contender = made["/paced/v1" if scenario == "paced" else "/v1"]
         print(json.dumps(SCENARIOS[scenario](contender, loop)), flush=True)
+    loop.run_until_complete(loop.shutdown_asyncgens())
 
 
 if __name__ == "__main__":

@@ -152,6 +152,7 @@ class Core:
             ),
             deployment=deployment,
             endpoint=self._endpoint(provider, deployment),
+            settings=self._settings(provider.id),
             decision=decision,
             allowed=policy.rules.allows(decision.verdict),
         )
@@ -187,7 +188,7 @@ class Core:
             )
         return endpoint
 
-    def settings(self, provider: str) -> Settings:
+    def _settings(self, provider: str) -> Settings:
         """How connections to a provider are made."""
         table = self.config.providers.get(provider)
         if table is None:
@@ -344,7 +345,8 @@ def short(decision: Decision) -> str:
     reason = next(iter(decision.deciding), None)
     if reason is None:
         return decision.verdict
-    hangs = f" (not given: {', '.join(decision.missing_facts)})" if decision.missing_facts else ""
+    missing = decision.missing_facts if decision.verdict == "conditional" else ()
+    hangs = f" (not given: {', '.join(missing)})" if missing else ""
     return f"{decision.verdict}: {reason.summary}{hangs} [{cite(reason)}]"
 
 

@@ -14,7 +14,7 @@ from .providers import Decoding, Endpoint
 from .registry import Deployment
 from .routing import Candidate, Health, KeyRing, Terms, Try, Wait, arrange, run
 from .routing.health import Clock
-from .transport import HttpRequest
+from .transport import HttpRequest, Settings
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -23,6 +23,7 @@ class Slot(msgspec.Struct, frozen=True):
     candidate: Candidate
     deployment: Deployment
     endpoint: Endpoint
+    settings: Settings
     decision: Decision
     allowed: bool
     """Whether the route's policy allows it; in report mode what it does not allow is called all the same."""

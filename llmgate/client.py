@@ -110,10 +110,9 @@ class Client:
             from .providers import sdk
 
             return sdk.sync_transport(provider.id, self._core.clients[provider.id])
-        settings = self._core.settings(provider.id)
-        transport = self._transports.get(settings)
+        transport = self._transports.get(slot.settings)
         if transport is None:
-            transport = self._transports.setdefault(settings, create(settings))
+            transport = self._transports.setdefault(slot.settings, create(slot.settings))
         return transport
 
     def close(self) -> None:
@@ -209,10 +208,9 @@ class AsyncClient:
             from .providers import sdk
 
             return sdk.async_transport(provider.id, self._core.clients[provider.id])
-        settings = self._core.settings(provider.id)
-        transport = self._transports.get(settings)
+        transport = self._transports.get(slot.settings)
         if transport is None:
-            transport = self._transports.setdefault(settings, create_async(settings))
+            transport = self._transports.setdefault(slot.settings, create_async(slot.settings))
         return transport
 
     async def close(self) -> None:

@@ -80,7 +80,7 @@ class Decision(Struct, frozen=True):
         for reason in self.deciding:
             remedy = f" Remedy: {reason.remedy}" if reason.remedy else ""
             lines.append(f"- {reason.summary}{remedy} [{cite(reason)}]")
-        if self.missing_facts:
+        if self.missing_facts and self.verdict == "conditional":
             lines.append(f"It hangs on what was not given: {', '.join(self.missing_facts)}.")
         if self.obligations and self.verdict != "prohibited":
             lines.append("What is owed:")

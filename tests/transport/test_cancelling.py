@@ -14,7 +14,6 @@ from llmgate.transport import LIBRARIES, AsyncTransport, Settings, create_async
 from .conftest import request
 from .servers import PATIENCE, Server
 
-
 DEAF = pytest.mark.xfail(
     reason="pyreqwest lets go of a request that has no answer yet, but does not end it: its connection stays open "
     "until the answer comes or the timeout ends",
