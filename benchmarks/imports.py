@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -52,12 +52,11 @@ def measure() -> dict[str, Any]:
 
 
 def _spent(code: str) -> tuple[float, float]:
-    """Seconds of a fresh interpreter that runs this: on the clock, and of CPU where the system tells."""
-    began, before = time.perf_counter(), os.times()
+    """Seconds of a fresh interpreter that runs this: on the clock, and of CPU."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)
-    after = os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return time.perf_counter() - began, cpu
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def probe(statement: str) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import time
-import uuid
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -24,8 +23,6 @@ from .registry import Deployment, Model, Provider
 from .registry.schema import Price
 from .routing import Candidate, Health, KeyRing, Result, Terms
 from .transport import Settings
-
-log = logging.getLogger("llmgate")
 
 _MODALITIES: tuple[tuple[type, str], ...] = ((Image, "image"), (Audio, "audio"), (Document, "document"))
 _PLANS = 1024
@@ -267,7 +264,9 @@ class Running:
         self._stream = stream
         self._clock = time.monotonic
         self._began = self._clock()
-        self._record = Call(f"call-{uuid.uuid4().hex}", "chat", stream, plan.route, time.time()) if core.hooks else None
+        self._record = (
+            Call(f"call-{os.urandom(16).hex()}", "chat", stream, plan.route, time.time()) if core.hooks else None
+        )
         self._check_modalities()
 
     def flow(self) -> Flow:
@@ -333,7 +332,9 @@ class Running:
             try:
                 hook(record)
             except Exception:  # a hook's mistake must not cost the caller the reply
-                log.exception("a hook failed")
+                import logging
+
+                logging.getLogger("llmgate").exception("a hook failed")
 
 
 def _modalities(part: Part) -> Iterable[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
@@ -129,7 +128,7 @@ def output_schema(given: Any) -> tuple[OutputSchema, Callable[[str], Any]]:
     if isinstance(given, type) and hasattr(given, "model_json_schema"):
         schema = strict(given.model_json_schema())
         return OutputSchema(schema, name=_name(given.__name__)), given.model_validate_json  # type: ignore[attr-defined]
-    if isinstance(given, type) and (issubclass(given, msgspec.Struct) or dataclasses.is_dataclass(given)):
+    if isinstance(given, type) and (issubclass(given, msgspec.Struct) or hasattr(given, "__dataclass_fields__")):
         schema = msgspec.json.schema(given)
         if "$ref" in schema:
             name = schema["$ref"].rpartition("/")[2]

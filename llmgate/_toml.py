@@ -5,7 +5,6 @@ One road for every TOML file that a person writes: the config and the registry's
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable
@@ -127,7 +126,9 @@ def line_of(lines: dict[Path_, int], path: Path_) -> int:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean "x"?`, or nothing where no known name is near."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
