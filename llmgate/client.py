@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Self, Unpack
 
 from ._core import Core, Hook, Running
-from ._flow import Close, Flow, Incoming, Open, Opened, Read, Send, Slot, Step
+from ._flow import Close, Flow, Incoming, Open, Opened, Read, Send, Step
 from ._request import CallOptions, Messages
+from ._transports import Transports
 from .chat import Event, Reply, TextDelta
 from .config import Config
 from .errors import GateError, ProviderError
 from .routing import Result
-from .transport import AsyncTransport, Transport, create, create_async
+from .transport import AsyncTransport, Transport
 
 __all__ = ["AsyncChatStream", "AsyncClient", "ChatStream", "Client"]
 
@@ -39,8 +40,7 @@ class Client:
         transport: Transport | None = None,
     ) -> None:
         self._core = Core(config, clients=clients, hooks=hooks)
-        self._given = transport
-        self._transports: dict[Any, Transport] = {}
+        self._transports = Transports[Transport](self._core.clients, transport, asynchronous=False)
 
     @property
     def config(self) -> Config:
@@ -88,37 +88,19 @@ class Client:
 
     def _do(self, step: Step) -> Any:
         if type(step) is Send:
-            return self._transport(step.slot).send(step.request)
+            return self._transports.get(step.slot).send(step.request)
         if type(step) is Open:
-            return self._transport(step.slot).open(step.request)
+            return self._transports.get(step.slot).open(step.request)
         if type(step) is Read:
             return step.stream.read()
         if type(step) is Close:
             return step.stream.close()
         return time.sleep(step.seconds)  # type: ignore[union-attr]
 
-    def _transport(self, slot: Slot) -> Transport:
-        provider = slot.deployment.provider
-        assert provider is not None
-        if provider.kind == "embedded":
-            from .providers import local
-
-            return local.SyncTransport(slot.deployment.wire)
-        if self._given is not None:
-            return self._given
-        if provider.id in self._core.clients:
-            from .providers import sdk
-
-            return sdk.sync_transport(provider.id, self._core.clients[provider.id])
-        transport = self._transports.get(slot.settings)
-        if transport is None:
-            transport = self._transports.setdefault(slot.settings, create(slot.settings))
-        return transport
-
     def close(self) -> None:
         """Closes the connections. The client can be used again; it then opens new ones."""
-        while self._transports:
-            self._transports.popitem()[1].close()
+        for transport in self._transports.drain():
+            transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -139,8 +121,7 @@ class AsyncClient:
         transport: AsyncTransport | None = None,
     ) -> None:
         self._core = Core(config, clients=clients, hooks=hooks)
-        self._given = transport
-        self._transports: dict[Any, AsyncTransport] = {}
+        self._transports = Transports[AsyncTransport](self._core.clients, transport, asynchronous=True)
 
     @property
     def config(self) -> Config:
@@ -184,9 +165,9 @@ class AsyncClient:
 
     async def _do(self, step: Step) -> Any:
         if type(step) is Send:
-            return await self._transport(step.slot).send(step.request)
+            return await self._transports.get(step.slot).send(step.request)
         if type(step) is Open:
-            return await self._transport(step.slot).open(step.request)
+            return await self._transports.get(step.slot).open(step.request)
         if type(step) is Read:
             return await step.stream.read()
         if type(step) is Close:
@@ -195,28 +176,10 @@ class AsyncClient:
 
         return await asyncio.sleep(step.seconds)  # type: ignore[union-attr]
 
-    def _transport(self, slot: Slot) -> AsyncTransport:
-        provider = slot.deployment.provider
-        assert provider is not None
-        if provider.kind == "embedded":
-            from .providers import local
-
-            return local.AsyncTransport(slot.deployment.wire)
-        if self._given is not None:
-            return self._given
-        if provider.id in self._core.clients:
-            from .providers import sdk
-
-            return sdk.async_transport(provider.id, self._core.clients[provider.id])
-        transport = self._transports.get(slot.settings)
-        if transport is None:
-            transport = self._transports.setdefault(slot.settings, create_async(slot.settings))
-        return transport
-
     async def close(self) -> None:
         """Closes the connections. The client can be used again; it then opens new ones."""
-        while self._transports:
-            await self._transports.popitem()[1].close()
+        for transport in self._transports.drain():
+            await transport.close()
 
     async def __aenter__(self) -> Self:
         return self

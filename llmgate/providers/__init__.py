@@ -41,7 +41,10 @@ class Endpoint:
         """The request on the wire, and what of it was dropped. Raises Unsupported before any network call."""
         if request.tools and not self.quirks.tools:
             raise Unsupported(f"{self.provider} can not call tools: ask for JSON of a schema instead")
-        encoded = self.dialect.encode_request(request, stream=stream, quirks=self.quirks)
+        try:
+            encoded = self.dialect.encode_request(request, stream=stream, quirks=self.quirks)
+        except UnicodeEncodeError as error:
+            raise ConfigError(f"the request holds text that is no Unicode: {error.reason}") from error
         wire = HttpRequest(f"{self.url}{encoded.path}", dict(self._headers), encoded.body, "POST", timeout)
         if key:
             try:

@@ -170,7 +170,7 @@ def _failed(queue: Sequence[Candidate], errors: list[GateError], attempts: list[
     if len(errors) == 1 and (len(queue) == 1 or isinstance(errors[0], ContentRefused)):
         error = errors[0]
     else:
-        told = "; ".join(f"{a.target}: {a.reason}" for a in attempts if a.outcome != "answered")
+        told = "; ".join(_told(a) for a in attempts if a.outcome != "answered")
         error = AllTargetsFailed(f"no target answered: {told}", errors, attempts)
     error.attempts = tuple(attempts)
     return error
@@ -178,7 +178,7 @@ def _failed(queue: Sequence[Candidate], errors: list[GateError], attempts: list[
 
 def _blocked(attempts: list[Attempt]) -> GateError:
     """The error for a call that nothing may or can serve."""
-    told = "; ".join(f"{a.target}: {a.reason}" for a in attempts)
+    told = "; ".join(map(_told, attempts))
     error: GateError
     if attempts and all(a.outcome == "denied" for a in attempts):
         error = PolicyDenied(f"policy denies {'every target' if len(attempts) > 1 else 'it'}: {told}")
@@ -186,3 +186,9 @@ def _blocked(attempts: list[Attempt]) -> GateError:
         error = ModelUnavailable(f"no target can be called: {told}" if len(attempts) > 1 else told)
     error.attempts = tuple(attempts)
     return error
+
+
+def _told(attempt: Attempt) -> str:
+    """An attempt as `target: reason`, the target named once."""
+    reason = attempt.reason or attempt.outcome
+    return reason if reason.startswith(attempt.target) else f"{attempt.target}: {reason}"

@@ -335,6 +335,11 @@ async def test_wrong_arguments_are_one_clear_line(gate: Make, arguments: dict[st
     assert "\n" not in str(caught.value)
 
 
+async def test_text_that_is_no_unicode_is_one_clear_line(gate: Make) -> None:
+    with pytest.raises(ConfigError, match="no Unicode"):
+        await gate(config("a"), Upstream(a=reply())).chat("half a pair: \ud800")
+
+
 @pytest.mark.parametrize("messages", [[], [3], [{"role": "robot", "content": "x"}], [{"content": "x"}]])
 async def test_wrong_messages(gate: Make, messages: Any) -> None:
     with pytest.raises(ConfigError):
