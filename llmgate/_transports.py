@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, cast
 
 from ._flow import Slot
-from .transport import AsyncTransport, Settings, Transport, create, create_async
+from .transport import Settings, create, create_async
 
-T = TypeVar("T", Transport, AsyncTransport)
+T = TypeVar("T")  # Transport or AsyncTransport
 
 
 class Transports(Generic[T]):
