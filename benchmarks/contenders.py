@@ -102,17 +102,17 @@ class OpenAI:
         self._sync = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
 
     async def chat(self) -> str:
-        reply = await self._async.chat.completions.create(model=wire.MODEL, messages=wire.MESSAGES)  # type: ignore[arg-type]
+        reply = await self._async.chat.completions.create(model=wire.MODEL, messages=wire.MESSAGES)
         return reply.choices[0].message.content or ""
 
     def chat_sync(self) -> str:
-        reply = self._sync.chat.completions.create(model=wire.MODEL, messages=wire.MESSAGES)  # type: ignore[arg-type]
+        reply = self._sync.chat.completions.create(model=wire.MODEL, messages=wire.MESSAGES)
         return reply.choices[0].message.content or ""
 
     async def stream(self) -> AsyncIterator[str]:
         chunks = await self._async.chat.completions.create(
             model=wire.MODEL,
-            messages=wire.MESSAGES,  # type: ignore[arg-type]
+            messages=wire.MESSAGES,
             stream=True,
             stream_options={"include_usage": True},
         )

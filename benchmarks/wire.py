@@ -8,7 +8,7 @@ from typing import Any
 MODEL = "bench-1"
 CHUNKS = 100
 PROMPT = "Why is the sky blue? " * 10
-MESSAGES = [{"role": "user", "content": PROMPT}]
+MESSAGES: Any = [{"role": "user", "content": PROMPT}]
 ANSWER = "Sunlight is scattered by the air, and the short waves of blue light are scattered most. " * 3
 WORDS = [f" word{n} of {n * 7919 % 101}" for n in range(CHUNKS)]
 STREAMED = "".join(WORDS)

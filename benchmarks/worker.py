@@ -18,7 +18,7 @@ from . import wire
 from .contenders import CONTENDERS, Contender
 from .processes import pin
 
-SECONDS = 0.4
+SECONDS = 0.15  # short turns: what else the machine does then falls on neighbours alike
 TASKS = 64
 PACED_STREAMS = 8
 

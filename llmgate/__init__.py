@@ -8,47 +8,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._api import check, models
+    # Named as themselves: type checkers take that for an export.
+    from ._api import check as check, models as models  # noqa: I001 - one line for each module
     from .chat import (
-        Audio,
-        ChatRequest,
-        Document,
-        Event,
-        Image,
-        Message,
-        NamedTool,
-        OutputSchema,
-        Reasoning,
-        Reply,
-        Text,
-        Tool,
-        ToolCall,
-        ToolResult,
-        Usage,
+        Audio as Audio,
+        ChatRequest as ChatRequest,
+        Document as Document,
+        Event as Event,
+        Image as Image,
+        Message as Message,
+        NamedTool as NamedTool,
+        OutputSchema as OutputSchema,
+        Reasoning as Reasoning,
+        Reply as Reply,
+        Text as Text,
+        Tool as Tool,
+        ToolCall as ToolCall,
+        ToolResult as ToolResult,
+        Usage as Usage,
     )
-    from .client import AsyncClient, Client
-    from .config import Config
+    from .client import AsyncClient as AsyncClient, Client as Client
+    from .config import Config as Config
     from .errors import (
-        AllTargetsFailed,
-        AuthenticationFailed,
-        ConfigError,
-        ConnectionFailed,
-        ContentRefused,
-        ContextTooLong,
-        GateError,
-        InvalidRequest,
-        MissingExtra,
-        ModelUnavailable,
-        Overloaded,
-        PolicyDenied,
-        ProviderError,
-        RateLimited,
-        StreamBroken,
-        Timeout,
-        Unsupported,
+        AllTargetsFailed as AllTargetsFailed,
+        AuthenticationFailed as AuthenticationFailed,
+        ConfigError as ConfigError,
+        ConnectionFailed as ConnectionFailed,
+        ContentRefused as ContentRefused,
+        ContextTooLong as ContextTooLong,
+        GateError as GateError,
+        InvalidRequest as InvalidRequest,
+        MissingExtra as MissingExtra,
+        ModelUnavailable as ModelUnavailable,
+        Overloaded as Overloaded,
+        PolicyDenied as PolicyDenied,
+        ProviderError as ProviderError,
+        RateLimited as RateLimited,
+        StreamBroken as StreamBroken,
+        Timeout as Timeout,
+        Unsupported as Unsupported,
     )
-    from .policy import Decision
-    from .registry import Model, Registry
+    from .ledger.provenance import provenance as provenance
+    from .policy import Decision as Decision
+    from .registry import Model as Model, Registry as Registry
 
 _HOMES = {
     "_api": ("check", "models"),
@@ -90,6 +92,7 @@ _HOMES = {
         "Timeout",
         "Unsupported",
     ),
+    "ledger.provenance": ("provenance",),
     "policy": ("Decision",),
     "registry": ("Model", "Registry"),
 }

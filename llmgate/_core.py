@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ._flow import Flow, Incoming, Plan, Slot, broken, call
 from ._request import Messages, build
-from .chat import Attempt, Audio, ChatRequest, Document, Image, Part, Quirks, Reply, Usage
+from .chat import Attempt, Audio, ChatRequest, Document, Image, Part, Quirks, Reply
 from .config import Config, Route
 from .errors import ConfigError, GateError, ModelUnavailable, PolicyDenied, ProviderError, Unsupported
 from .policy import Decision, Facts, Policy, Rules, uses
 from .policy.decision import cite
 from .providers import Endpoint
 from .registry import Deployment, Model, Provider
-from .registry.schema import Price
+from .registry.price import MODALITIES, Prices, at, cost
 from .routing import Candidate, Health, KeyRing, Result, Terms
 from .transport import Settings
+
+if TYPE_CHECKING:
+    from .ledger.keeper import Keeper
 
 _MODALITIES: tuple[tuple[type, str], ...] = ((Image, "image"), (Audio, "audio"), (Document, "document"))
 _PLANS = 1024
@@ -30,9 +34,10 @@ _RETIRES_SOON_DAYS = 60
 
 
 class Call(msgspec.Struct):
-    """What a hook is told of a finished call: who answered, how long it took, what it met. Never its content.
+    """What a hook is told of a finished call: who answered, how long it took, what it met.
 
     started: seconds since the epoch. seconds: to the end of the reply; first_token: to its beginning, for a stream.
+    decisions: on each target of the route. request and reply hold its content: keep it only if asked to.
     """
 
     id: str
@@ -45,6 +50,8 @@ class Call(msgspec.Struct):
     reply: Reply | None = None
     error: GateError | None = None
     attempts: Sequence[Attempt] = ()
+    decisions: Sequence[Decision] = ()
+    request: ChatRequest | None = None
 
 
 Hook = Callable[[Call], None]
@@ -63,7 +70,8 @@ class Core:
         self.config = Config.load(config)
         self.registry = self.config.registry
         self.clients = dict(clients or {})
-        self.hooks = tuple(hooks)
+        self._keeper = _keeper(self.config)
+        self.hooks: tuple[Hook, ...] = (*((self._keeper,) if self._keeper else ()), *hooks)
         self.health = Health()
         self.ring = KeyRing()
         self._policies: dict[Rules, Policy] = {}
@@ -72,6 +80,11 @@ class Core:
         self._told: set[str] = set()
         for name in self.clients:
             self.registry.provider(name)
+
+    def close(self) -> None:
+        """Lets go of the ledger; a later call opens it anew."""
+        if self._keeper is not None:
+            self._keeper.close()
 
     # Before a call
 
@@ -228,7 +241,8 @@ class Core:
         reply.attempts = result.attempts
         reply.dropped = [*reply.dropped, *dropped]
         reply.terms = slot.decision
-        reply.cost_usd = cost(reply.usage, slot.deployment.offer.price if slot.deployment.offer else None)
+        prices = slot.deployment.offer.price if slot.deployment.offer else None
+        reply.cost_usd = cost(reply.usage, prices, _today(), beside=running.modalities & {*MODALITIES})
         if not slot.allowed:
             result.attempts[-1].reason = f"policy would deny it: {short(slot.decision)}"
         if running.parse is not None and not reply.tool_calls:
@@ -269,6 +283,11 @@ class Running:
         )
         self._check_modalities()
 
+    @property
+    def modalities(self) -> set[str]:
+        """What the messages hold beside text."""
+        return {name for m in self.request.messages for p in m.content for name in _modalities(p)}
+
     def flow(self) -> Flow:
         return call(
             self.plan,
@@ -282,7 +301,7 @@ class Running:
 
     def _check_modalities(self) -> None:
         """Unsupported if no target takes what the messages hold; judged only where the model's facts are known."""
-        needed = {name for m in self.request.messages for p in m.content for name in _modalities(p)}
+        needed = self.modalities
         if not needed:
             return
         models = [s.deployment.model for s in self.plan.slots.values() if s.candidate.blocked is None]
@@ -308,11 +327,21 @@ class Running:
         raised = broken(error, incoming.reply())
         raised.partial.target = result.candidate.name
         raised.partial.attempts = result.attempts
+        raised.partial.terms = self.plan.slots[result.candidate.name].decision
         result.attempts[-1].outcome = "failed"
         result.attempts[-1].reason = f"{type(raised).__name__}: {raised}"
         self.core.health.failed(result.candidate.name, self.plan.terms.cooldown)
         raised.attempts = tuple(result.attempts)
         return self.failed(raised)
+
+    def left(self, incoming: Incoming, result: Result) -> None:
+        """The caller left a stream before its end: what had come was an answer all the same."""
+        if self._record is None:
+            return
+        reply = incoming.reply()
+        slot = self.plan.slots[result.candidate.name]
+        reply.target, reply.terms, reply.attempts = slot.deployment.name, slot.decision, result.attempts
+        self._tell(reply=reply, attempts=result.attempts)
 
     def failed(self, error: GateError) -> GateError:
         if isinstance(error, PolicyDenied):
@@ -326,6 +355,8 @@ class Running:
             return
         self._record = None
         record.seconds = self._clock() - self._began
+        record.decisions = tuple(s.decision for s in self.plan.slots.values())
+        record.request = self.request
         for name, value in outcome.items():
             setattr(record, name, value)
         for hook in self.core.hooks:
@@ -335,6 +366,16 @@ class Running:
                 import logging
 
                 logging.getLogger("llmgate").exception("a hook failed")
+
+
+def _keeper(config: Config) -> Keeper | None:
+    """The hook that feeds the ledger, where the config has one."""
+    if config.ledger is None:
+        return None
+    from .ledger import open_ledger
+    from .ledger.keeper import Keeper
+
+    return Keeper(open_ledger(config.ledger.path), content=config.ledger.content)
 
 
 def _modalities(part: Part) -> Iterable[str]:
@@ -351,33 +392,15 @@ def short(decision: Decision) -> str:
     return f"{decision.verdict}: {reason.summary}{hangs} [{cite(reason)}]"
 
 
-def cost(usage: Usage | None, price: Price | None) -> Decimal | None:
-    """What a call cost in USD. None where the usage, or the price of a bucket that was used, is not known."""
-    if usage is None or price is None:
-        return None
-    total = Decimal(0)
-    for tokens, per_million in (
-        (usage.input, price.input),
-        (usage.cached_input, price.cached_input),
-        (usage.cache_write, price.cache_write),
-        (usage.output + usage.reasoning, price.output),
-    ):
-        if tokens:
-            if per_million is None:
-                return None
-            total += per_million * tokens
-    return total / 1_000_000
-
-
-def _price(price: Price | None) -> tuple[Decimal, Decimal] | None:
+def _price(prices: Prices) -> tuple[Decimal, Decimal] | None:
+    """What routing compares: the rates of today, for prompts of usual length."""
+    price = at(prices, _today())
     if price is None or price.input is None or price.output is None:
         return None
     return price.input, price.output
 
 
-def _today() -> Any:
-    import datetime as dt
-
+def _today() -> dt.date:
     return dt.date.today()
 
 

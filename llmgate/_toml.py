@@ -151,53 +151,67 @@ class Document:
             raise ConfigError(f"{path}{where}: not valid TOML: {what}") from None
         self._lines: dict[Path_, int] | None = None
 
-    def error(self, path: Path_, message: str) -> ConfigError:
-        """An error at a key of this document: `file:line: message`."""
+    def where(self, path: Path_) -> str:
+        """Where a key of this document stands: `file:line`."""
         if self._lines is None:
             self._lines = key_lines(self.text)
-        return ConfigError(f"{self.path}:{line_of(self._lines, path)}: {message}")
+        return f"{self.path}:{line_of(self._lines, path)}"
 
-    def convert(self, to: type[T]) -> T:
-        """This document as a struct; ConfigError with file and line when it does not fit."""
+    def error(self, path: Path_, message: str) -> ConfigError:
+        """An error at a key of this document: `file:line: message`."""
+        return ConfigError(f"{self.where(path)}: {message}")
+
+    def convert(self, to: type[T], at: Path_ = ()) -> T:
+        """This document, or its part at a path, as a struct; ConfigError with file and line when it does not fit."""
+        part = _part(self.data, at)
         try:
-            return msgspec.convert(self.data, to, strict=False)
+            return msgspec.convert(part, to, strict=False)
         except msgspec.ValidationError as error:
-            raise self._explain(str(error), to) from None
+            raise self._explain(str(error), to, part, at) from None
 
-    def _explain(self, message: str, to: type[Any]) -> ConfigError:
+    def _explain(self, message: str, to: type[Any], part: Any, base: Path_) -> ConfigError:
         at = _AT.search(message)
         what = message[: at.start()] if at else message
-        path = self._resolve(at[1], to) if at else ()
+        path = _resolve(at[1], part, to) if at else ()
         if unknown := _UNKNOWN.search(what):
             name = unknown[1]
-            path = (*path, name)
-            hint = nearest(name, _fields_at(to, path[:-1]))
+            hint = nearest(name, _fields_at(to, path))
+            path = (*base, *path, name)
             return self.error(path, f'unknown key "{_dotted(path)}"{hint}')
+        path = (*base, *path)
         return self.error(path, f"{_dotted(path) or 'the file'}: {what[0].lower()}{what[1:]}")
 
-    def _resolve(self, steps: str, to: type[Any]) -> Path_:
-        """msgspec's `$.a[0][...]` as a path. Which key `[...]` means it does not say: the one that fails alone."""
-        path: Path_ = ()
-        value: Any = self.data
-        for name, index in _STEP.findall(steps):
-            step: str | int | None = name or (int(index) if index else self._failing(path, value, to))
-            if step is None:
-                break
-            path += (step,)
-            try:
-                value = value[step]
-            except (KeyError, IndexError, TypeError):
-                break
-        return path
 
-    def _failing(self, path: Path_, table: Any, to: type[Any]) -> str | None:
-        """The key of the table at `path` with which alone the document still does not fit."""
-        for key in table if isinstance(table, dict) else ():
-            try:
-                msgspec.convert(_replaced(self.data, path, {key: table[key]}), to, strict=False)
-            except msgspec.ValidationError:
-                return str(key)
-        return None
+def _resolve(steps: str, part: Any, to: type[Any]) -> Path_:
+    """msgspec's `$.a[0][...]` as a path. Which key `[...]` means it does not say: the one that fails alone."""
+    path: Path_ = ()
+    value: Any = part
+    for name, index in _STEP.findall(steps):
+        step: str | int | None = name or (int(index) if index else _failing(path, part, value, to))
+        if step is None:
+            break
+        path += (step,)
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            break
+    return path
+
+
+def _failing(path: Path_, part: Any, table: Any, to: type[Any]) -> str | None:
+    """The key of the table at `path` with which alone the whole part still does not fit."""
+    for key in table if isinstance(table, dict) else ():
+        try:
+            msgspec.convert(_replaced(part, path, {key: table[key]}), to, strict=False)
+        except msgspec.ValidationError:
+            return str(key)
+    return None
+
+
+def _part(data: Any, path: Path_) -> Any:
+    for step in path:
+        data = data[step]
+    return data
 
 
 def _replaced(data: Any, path: Path_, value: Any) -> Any:

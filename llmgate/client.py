@@ -101,6 +101,7 @@ class Client:
         """Closes the connections. The client can be used again; it then opens new ones."""
         for transport in self._transports.drain():
             transport.close()
+        self._core.close()
 
     def __enter__(self) -> Self:
         return self
@@ -180,6 +181,7 @@ class AsyncClient:
         """Closes the connections. The client can be used again; it then opens new ones."""
         for transport in self._transports.drain():
             await transport.close()
+        self._core.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -222,6 +224,11 @@ class _Streaming:
         assert self._result is not None and self._incoming is not None
         self._reply = self._running.done(self._incoming.reply(), self._result.value.dropped, self._result)
 
+    def _left(self) -> None:
+        """Tells hooks of a stream that was closed before its end; of others they know already."""
+        if self._result is not None and self._incoming is not None:
+            self._running.left(self._incoming, self._result)
+
     def _broke(self, error: ProviderError) -> GateError:
         assert self._result is not None and self._incoming is not None
         if error.provider is None:
@@ -252,6 +259,7 @@ class ChatStream(_Streaming):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+            self._left()
 
     def __iter__(self) -> Iterator[Event]:
         self.__enter__()
@@ -300,6 +308,7 @@ class AsyncChatStream(_Streaming):
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+            self._left()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         await self.__aenter__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import os
 import re
 import sys
@@ -17,7 +18,7 @@ from msgspec import Meta, Struct, field
 from ._toml import Document, nearest
 from .chat import Quirks
 from .errors import ConfigError, ModelUnavailable
-from .policy import Facts, Rules, uses
+from .policy import Facts, OwnRule, Rules, uses
 from .registry import Deployment, Provider, Registry, load
 from .registry.vocabulary import DATED, FACTS, is_fact
 
@@ -40,7 +41,7 @@ class ProviderTable(Struct, forbid_unknown_fields=True, omit_defaults=True):
     url: str | None = None
     """With its version segment, as `https://host/v1`; may be `env:NAME`."""
     dialect: Literal["openai_chat", "anthropic_messages", "gemini_generate"] | None = None
-    auth: Literal["bearer", "x-api-key", "x-goog-api-key", "none"] | None = None
+    auth: Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "none"] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     """Sent with each request; values may be `env:NAME` or `file:/path`."""
     tier: Literal["paid", "unpaid"] | None = None
@@ -55,13 +56,22 @@ class ProviderTable(Struct, forbid_unknown_fields=True, omit_defaults=True):
     client_cert: str | None = None
     http2: bool | Literal["prior-knowledge"] = True
     connect_timeout: str = "10s"
-    transport: Literal["pyreqwest", "httpx2"] = "pyreqwest"
+    transport: Literal["auto", "pyreqwest", "httpx2"] = "auto"
 
 
 class ModelTable(Struct, forbid_unknown_fields=True):
     """`[models."provider:name"]`: what you declare of a model that the registry does not know."""
 
     license: tuple[str, ...]
+
+
+class LedgerTable(Struct, forbid_unknown_fields=True):
+    """`[ledger]`. Without this table nothing is recorded."""
+
+    path: Annotated[str, Meta(min_length=1)]
+    """A SQLite file, made if it is not there; relative to the config's folder."""
+    content: bool = False
+    """Whether prompts and answers are kept too."""
 
 
 class RouteTable(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -83,10 +93,12 @@ class RouteTable(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 class _File(Struct, forbid_unknown_fields=True):
     default: str | None = None
+    registry: tuple[str, ...] = ()
     policy: dict[str, Any] | None = None
     providers: dict[str, ProviderTable] = field(default_factory=dict)
     models: dict[str, ModelTable] = field(default_factory=dict)
     routes: dict[str, RouteTable] = field(default_factory=dict)
+    ledger: LedgerTable | None = None
 
 
 class Route(Struct, frozen=True):
@@ -113,8 +125,10 @@ class Config:
         self.policy_given = file.policy is not None
         self.providers = file.providers
         self._document = document
+        registry = self._layered(registry, file.registry)
         self.registry = registry.extended(self._provider_entries(file, registry))
         self._models = file.models
+        self.ledger = file.ledger and self._ledger(file.ledger)
         for name, table in file.models.items():
             with self._at("models", name, "license"):
                 for licence in table.license:
@@ -161,6 +175,20 @@ class Config:
         """A ConfigError at a key of this config."""
         return self._document.error(path, message)
 
+    def _layered(self, registry: Registry, folders: tuple[str, ...]) -> Registry:
+        """The registry with folders of one's own laid over it, each over those before."""
+        if not folders:
+            return registry
+        from .registry.read import read_folder
+
+        data = registry.data
+        for n, folder in enumerate(folders):
+            path = self.path.parent / Path(folder).expanduser()
+            if not path.is_dir():
+                raise self.error(("registry", n), f"registry: there is no folder {path}")
+            data = read_folder(path, data)
+        return Registry(data)
+
     def _provider_entries(self, file: _File, registry: Registry) -> Iterator[Provider]:
         known = {p.id: p for p in registry.providers}
         for name, table in file.providers.items():
@@ -204,17 +232,34 @@ class Config:
                 if value not in choices:
                     raise self.error((*at, key), f'{key}: "{choices[0]}" or "{choices[1]}" is wanted')
                 values[key] = value
+            elif key == "rules":
+                values["own"] = (*base.own, *self._own_rules(value, (*at, key)))
             elif is_fact(key) and not key.startswith("model."):
                 with self._at(*at, key):
                     facts |= Facts({key: value})
             else:
-                hint = nearest(key, [*_RULES, *FACTS])
+                hint = nearest(key, [*_RULES, "rules", *FACTS])
                 if key.partition("@")[0] in DATED:
                     hint = "; a month is written monthly_active_users@2024-06"
                 raise self.error((*at, key), f'unknown key "{".".join(map(str, at))}.{key}"{hint}')
         if facts:
             values["facts"] = base.facts.merged(Facts(facts))
         return msgspec.structs.replace(base, **values)
+
+    def _own_rules(self, tables: Any, at: tuple[str | int, ...]) -> Iterator[OwnRule]:
+        from .policy.own import checked
+
+        if not isinstance(tables, list | tuple):
+            raise self.error(at, f"rules are an array of tables: write [[{'.'.join(map(str, at))}]]")
+        for n in range(len(tables)):
+            here = (*at, n)
+            rule = self._document.convert(OwnRule, here)
+            name = rule.name or ".".join(map(str, at[:-1])) + f" rule {n + 1}"
+            rule = msgspec.structs.replace(rule, name=name, source=rule.source or self._document.where(here))
+            yield checked(rule, self.registry, functools.partial(self._error_below, here))
+
+    def _error_below(self, at: tuple[str | int, ...], path: tuple[str, ...], message: str) -> ConfigError:
+        return self.error((*at, *path), message)
 
     def _route(self, name: str, table: RouteTable) -> Route:
         at = ("routes", name)
@@ -243,6 +288,12 @@ class Config:
             else None,
             cooldown=self._seconds((*at, "cooldown"), table.cooldown),
         )
+
+    def _ledger(self, table: LedgerTable) -> LedgerTable:
+        if "://" in table.path:
+            raise self.error(("ledger", "path"), "ledger.path: a file is wanted; a database by URL is not yet possible")
+        path = (self.path.parent / Path(table.path).expanduser()).absolute()
+        return msgspec.structs.replace(table, path=str(path))
 
     def _seconds(self, at: tuple[str, ...], text: str) -> float:
         with self._at(*at):
@@ -314,8 +365,8 @@ class _Mapping(Document):
         self.path = Path("config")
         self.data = dict(data)
 
-    def error(self, path: tuple[str | int, ...], message: str) -> ConfigError:
-        return ConfigError(f"config {'.'.join(map(str, path))}: {message}" if path else f"config: {message}")
+    def where(self, path: tuple[str | int, ...]) -> str:
+        return f"config {'.'.join(map(str, path))}".strip()
 
 
 def _no_literal_keys(document: Document) -> None:

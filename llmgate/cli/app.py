@@ -11,7 +11,7 @@ import typer
 
 from .. import __version__
 from ..errors import ConfigError, GateError, PolicyDenied
-from . import chat, check, compare, config, doctor, licenses, models, registry
+from . import bom, chat, check, compare, config, doctor, ledger, licenses, lineage, models, notices, registry
 from .output import complain, flowing
 
 FAILED, WRONG, DENIED, NO_EVIDENCE, INTERRUPTED, PIPE_CLOSED = 1, 2, 4, 5, 130, 141
@@ -26,7 +26,18 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (chat.chat, models.models, check.check, check.why, licenses.licenses, compare.compare, doctor.doctor):
+for _command in (
+    chat.chat,
+    models.models,
+    check.check,
+    check.why,
+    licenses.licenses,
+    compare.compare,
+    notices.notices,
+    bom.bom,
+    lineage.lineage,
+    doctor.doctor,
+):
     app.command(help=flowing(_command.__doc__))(_command)
 for _name, _help, _check in (
     ("config", "The config, llmgate.toml.", config.check),
@@ -35,6 +46,9 @@ for _name, _help, _check in (
     _group = typer.Typer(help=_help)
     _group.command("check", help=flowing(_check.__doc__))(_check)
     app.add_typer(_group, name=_name)
+_ledger = typer.Typer(help="The record of calls.")
+_ledger.command("verify", help=flowing(ledger.verify.__doc__))(ledger.verify)
+app.add_typer(_ledger, name="ledger")
 
 
 @app.callback(invoke_without_command=True)

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from ..policy import NOT_ADVICE, decide
-from ..policy.decide import describe
+from ..policy.conditions import describe
 from ..policy.decision import trigger_words
 from ..registry import Deployment, License, Registry, load
 from ..registry.schema import Rule

@@ -150,7 +150,7 @@ SORTS: dict[str, Callable[[Model], Any]] = {
 
 def model_json(model: Model) -> dict[str, Any]:
     """Every fact of a model under its own name, absent ones as null."""
-    out = {name: msgspec.to_builtins(getattr(model, name)) for name in model.__struct_fields__}
+    out = {name: msgspec.to_builtins(getattr(model, name)) for name in model.__struct_fields__ if name != "override"}
     if isinstance(model.parameters, Parameters):
         out["parameters"] = {"total": model.parameters.total, "active": model.parameters.active}
     return out

@@ -65,21 +65,21 @@ class Judge:
         if config and no_config:
             raise ConfigError("--config and --no-config exclude each other")
         own = Facts()
-        self._config = None
+        self.config = None
         if no_config:
             self.registry: Registry = load()
         else:
             from ..config import Config
 
-            self._config = Config.load(config)
-            self.registry = self._config.registry
-            own = self._config.rules.facts
+            self.config = Config.load(config)
+            self.registry = self.config.registry
+            own = self.config.rules.facts
         self.facts = own.merged(facts or Facts())
 
     def deployment(self, target: str) -> Deployment:
         """What a target stands for when it is judged. ConfigError for a name that leads nowhere."""
-        if self._config is not None and ":" in target:
-            return self._config.deployment(target)
+        if self.config is not None and ":" in target:
+            return self.config.deployment(target)
         return self.registry.resolve(target)
 
     def decide(self, target: str, use: Iterable[str]) -> Decision:
@@ -89,5 +89,5 @@ class Judge:
         return policy.decide(deployment, tier=self._tier(deployment))
 
     def _tier(self, deployment: Deployment) -> str | None:
-        table = self._config and deployment.provider and self._config.providers.get(deployment.provider.id)
+        table = self.config and deployment.provider and self.config.providers.get(deployment.provider.id)
         return table.tier if table else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -11,12 +12,14 @@ from ..registry import Deployment, Model, Registry
 from .decide import decide
 from .decision import NOT_ADVICE, Decision, Owed, Reason, worst
 from .facts import Facts, uses
+from .own import OwnRule
 
 __all__ = [
     "NOT_ADVICE",
     "Decision",
     "Facts",
     "Owed",
+    "OwnRule",
     "Policy",
     "Reason",
     "Rules",
@@ -28,13 +31,14 @@ __all__ = [
 
 
 class Rules(Struct, frozen=True):
-    """What a config asks of policy: the uses, the facts, and what to do with doubt.
+    """What a config asks of policy: the uses, the facts, its own rules, and what to do with doubt.
 
     mode: `enforce` denies, `report` only records what would have been denied.
     """
 
     use: tuple[str, ...] = ("commercial",)
     facts: Facts = Facts()
+    own: tuple[OwnRule, ...] = ()
     unknown: Literal["deny", "allow"] = "deny"
     conditional: Literal["deny", "allow"] = "deny"
     mode: Literal["enforce", "report"] = "report"
@@ -76,10 +80,10 @@ class Policy:
         return decision
 
     def _remembered(self, deployment: Deployment, asked: tuple[str, ...], facts: Facts) -> Decision:
-        key = (deployment.name, deployment.license, asked, facts)
+        key = (deployment.name, deployment.wire, deployment.license, asked, facts, dt.date.today())
         made = self._made.get(key)
         if made is None:
-            made = self._made[key] = decide(self.registry, deployment, asked, facts)
+            made = self._made[key] = decide(self.registry, deployment, asked, facts, rules=self.rules.own)
         return made
 
 
@@ -90,9 +94,10 @@ def select(
     *,
     among: Iterable[Model] | None = None,
     on: str | None = None,
+    rules: tuple[OwnRule, ...] = (),
 ) -> list[tuple[Model, Decision]]:
     """Each model with its Decision for these uses, judged as a bare id, or at the provider `on`."""
     asked = uses(permits)
     given = facts if isinstance(facts, Facts) else Facts(facts)
     models = registry.data.models if among is None else among
-    return [(m, decide(registry, f"{on}:{m.id}" if on else m.id, asked, given)) for m in models]
+    return [(m, decide(registry, f"{on}:{m.id}" if on else m.id, asked, given, rules=rules)) for m in models]

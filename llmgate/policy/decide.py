@@ -10,97 +10,22 @@ from typing import Any
 import msgspec
 
 from ..registry import Deployment, License, Model, Provider, Registry
-from ..registry.schema import Obligation, Rule, Test, When
-from ..registry.vocabulary import REGIONS, VERDICTS, countries
-from .decision import Decision, Owed, Reason, worst
+from ..registry.schema import Obligation, Rule
+from ..registry.vocabulary import MODEL_FACTS, VERDICTS
+from . import own
+from .conditions import Truth, describe, holds
+from .decision import Basis, Decision, Instrument, Owed, Reason, worst
 from .facts import Facts
+from .facts import uses as checked_uses
 
 _CARRIES = frozenset({"finetune", "merge", "quantized", "adapter"})
 """Kinds of lineage by which the base's licences govern the derived model too."""
 
 
-# Conditions, in three values: True, False, or the names of the facts on which it hangs -----------
-
-Truth = bool | frozenset[str]
-
-
-def holds(when: When | None, facts: Mapping[str, Any]) -> Truth:
-    """Whether a condition holds. A fact that is missing never makes it true or false by itself."""
-    if when is None:
-        return True
-    if isinstance(when, Mapping):
-        return _all(when, facts)
-    missing: frozenset[str] = frozenset()
-    for one in when:
-        truth = _all(one, facts)
-        if truth is True:
-            return True
-        if isinstance(truth, frozenset):
-            missing |= truth
-    return missing or False
-
-
-def _all(condition: Mapping[str, Any], facts: Mapping[str, Any]) -> Truth:
-    missing: set[str] = set()
-    for name, test in condition.items():
-        value = facts.get(name)
-        if value is None:
-            missing.add(name)
-        elif not passes(test, value):
-            return False
-    return frozenset(missing) or True
-
-
-def passes(test: Test | bool | str, value: Any) -> bool:
-    """Whether a value passes a test. A value that is a set passes `in` if any item does, `not_in` if none does."""
-    if not isinstance(test, Test):
-        test = Test(is_=test)
-    if test.is_ is not None:
-        if isinstance(value, frozenset):
-            return str(test.is_) in value
-        if value != test.is_:
-            return False
-    if test.min is not None and value < test.min:
-        return False
-    if test.max is not None and value > test.max:
-        return False
-    if test.above is not None and value <= test.above:
-        return False
-    if test.below is not None and value >= test.below:
-        return False
-    items = value if isinstance(value, frozenset) else {value}
-    if test.in_ is not None and not items & _expanded(test.in_):
-        return False
-    return test.not_in is None or not items & _expanded(test.not_in)
-
-
-def _expanded(names: tuple[str, ...]) -> frozenset[str]:
-    return countries(names) if any(n in REGIONS for n in names) else frozenset(names)
-
-
-def describe(when: When) -> str:
-    """A condition in words."""
-    words = {"min": "at least", "max": "at most", "above": "above", "below": "below", "in_": "in", "not_in": "not in"}
-
-    def test(name: str, t: Any) -> str:
-        if not isinstance(t, Test):
-            return f"{name} is {str(t).lower() if isinstance(t, bool) else t}"
-        out = [f"{name} is {str(t.is_).lower()}"] if t.is_ is not None else []
-        for key, word in words.items():
-            bound = getattr(t, key)
-            if bound is not None:
-                shown = f"{bound:,.0f}" if isinstance(bound, float) else ", ".join(bound)
-                out.append(f"{name} {word} {shown}")
-        return " and ".join(out)
-
-    options = [when] if isinstance(when, Mapping) else list(when)
-    return " or ".join(" and ".join(test(n, t) for n, t in one.items()) for one in options)
-
-
 # What governs a deployment ----------------------------------------------------------------------
 
 
-class Governing(msgspec.Struct, frozen=True):
+class Governing(msgspec.Struct, frozen=True, gc=False):
     """An instrument that governs, and why."""
 
     license: License
@@ -146,13 +71,23 @@ def governing(registry: Registry, deployment: Deployment, today: dt.date) -> Ite
                 yield from with_policies(_current(registry, developer.terms, today), why)
 
 
+def _governing(registry: Registry, deployment: Deployment, today: dt.date) -> tuple[Governing, ...]:
+    """`governing`, worked out once for a day."""
+    model, provider = deployment.model, deployment.provider
+    named = (deployment.wire, model and model.id, provider and provider.id, deployment.license)
+    made: tuple[Governing, ...] = registry.remember(
+        ("governing", *named, today), lambda: tuple(governing(registry, deployment, today))
+    )
+    return made
+
+
 def _own_service(model: Model, provider: Provider | None) -> bool:
     return provider is not None and provider.kind == "first-party" and model.developer in provider.developers
 
 
 def _current(registry: Registry, terms: tuple[str, ...], today: dt.date) -> list[str]:
     """Of several versions of a service's terms those in force; the last one where none is."""
-    return [t for t in terms if _in_force(registry.license(t), today)] or list(terms)[-1:]
+    return [t for t in terms if in_force(registry.license(t), today)] or list(terms)[-1:]
 
 
 def ancestors(registry: Registry, model: Model) -> Iterator[Model]:
@@ -167,7 +102,8 @@ def ancestors(registry: Registry, model: Model) -> Iterator[Model]:
                 yield base
 
 
-def _in_force(licence: License, today: dt.date) -> bool:
+def in_force(licence: License, today: dt.date) -> bool:
+    """Whether a document is in force on a day."""
     if licence.effective_from and today < licence.effective_from:
         return False
     return not (licence.effective_until and today > licence.effective_until)
@@ -177,41 +113,58 @@ def _in_force(licence: License, today: dt.date) -> bool:
 
 
 def decide(
-    registry: Registry, target: str | Deployment, use: Iterable[str], facts: Facts | Mapping[str, Any] | None = None
+    registry: Registry,
+    target: str | Deployment,
+    use: Iterable[str],
+    facts: Facts | Mapping[str, Any] | None = None,
+    *,
+    rules: tuple[own.OwnRule, ...] = (),
+    instruments: Iterable[Governing] | None = None,
+    gaps: Iterable[str] = (),
 ) -> Decision:
     """What the documents say of using a target so.
 
     target: `provider:model`, a bare model id, or a resolved Deployment. use: names of uses. facts: see `Facts`.
+    rules: a company's own; they only restrict.
+    instruments: what governs it, where that is not for the registry to say, as for an answer of an earlier day.
+    gaps: what else is not known, in words; each makes the verdict no better than `unknown`.
     Raises ConfigError for an unknown model, use or fact.
     """
-    from .facts import uses as checked_uses
-
     deployment = registry.resolve(target) if isinstance(target, str) else target
     asked = checked_uses(use)
     given = facts if isinstance(facts, Facts) else Facts(facts)
     today = dt.date.fromisoformat(str(given["date"])) if "date" in given else dt.date.today()
     known: dict[str, Any] = {"date": today.isoformat(), **given, **_own_facts(deployment)}
-    contracts = {registry_id for c in _items(given, "contracts") for registry_id in _contract(registry, c)}
-    registered = {registry_id for c in _items(given, "registered") for registry_id in _contract(registry, c)}
+    contracts = {registry.license(c).id for c in _items(given, "contracts")}
     if "registered" in given:
-        known["registered"] = frozenset(registered)
+        known["registered"] = frozenset(registry.license(r).id for r in _items(given, "registered"))
 
     reasons: list[Reason] = []
     owed: list[Owed] = []
-    for g in governing(registry, deployment, today):
+    governs = _governing(registry, deployment, today) if instruments is None else tuple(instruments)
+    for g in governs:
         if g.license.id in contracts:
             reasons.append(_replaced(g.license, asked))
-            continue
-        reasons.extend(_reasons(g, asked, known, today))
-        owed.extend(_owed(g.license, asked, known))
+        elif why_not := _unreadable(g, today):
+            reasons.append(Reason(g.license.id, "", "unknown", why_not, g.license.url, None, "U", asked))
+        else:
+            stated, owes = _said(registry, g.license, asked, given, known)
+            reasons += stated
+            owed += owes
     reasons.extend(_gaps(deployment, asked))
+    reasons.extend(_gap(text, asked) for text in gaps)
+    if rules:
+        known |= own.target_facts(deployment, [g.license for g in governs if g.license.id not in contracts])
+        for name in {n for rule in rules for n in rule.asks() if n.startswith("use.")}:
+            known[name] = decide(registry, deployment, (name.removeprefix("use."),), given, instruments=governs).verdict
+        reasons.extend(own.reasons(rules, asked, known, deployment.name))
 
     by_use = {u: worst([r.verdict for r in reasons if u in r.uses], "unknown") for u in asked}
     verdict = worst(list(by_use.values()), "unknown")
     missing = sorted({m for r in reasons if r.verdict == "conditional" for m in r.missing})
-    reasons.sort(key=lambda r: ("prohibited", "unknown", "conditional", "permitted").index(r.verdict))
+    reasons.sort(key=lambda r: -VERDICTS.index(r.verdict))
     said = [(r.license, r.clause, r.verdict) for r in reasons]
-    identity = msgspec.json.encode([registry.hash, deployment.name, asked, given.ordered(), by_use, said])
+    identity = msgspec.json.encode([registry.hash, deployment.name, asked, given.ordered(), by_use, said, *rules])
     return Decision(
         target=deployment.name,
         verdict=verdict,
@@ -220,20 +173,61 @@ def decide(
         obligations=tuple(dict.fromkeys(owed)),
         missing_facts=tuple(missing),
         id="d-" + hashlib.sha256(identity).hexdigest()[:16],
+        basis=_basis(registry, deployment, governs, today, given),
         note=_note(deployment),
     )
 
 
-def _reasons(g: Governing, asked: tuple[str, ...], known: Mapping[str, Any], today: dt.date) -> Iterator[Reason]:
+def _basis(
+    registry: Registry, deployment: Deployment, governs: Iterable[Governing], today: dt.date, given: Facts
+) -> Basis:
+    model, provider, tier = deployment.model, deployment.provider, given.get("provider_tier")
+    texts = [(g, g.license.text) for g in governs]
+    return Basis(
+        date=today,
+        registry=registry.hash,
+        instruments=tuple(Instrument(g.license.id, text.sha256 if text else None, g.why) for g, text in texts),
+        model=model.id if model else None,
+        developer=model.developer if model else None,
+        hosting=provider.kind if provider else None,
+        tier=tier if isinstance(tier, str) else None,
+        declared=deployment.license or (),
+    )
+
+
+def _unreadable(g: Governing, today: dt.date) -> str | None:
+    """Why an instrument settles nothing, if it does not: not in force, or unread."""
     licence = g.license
-    if not _in_force(licence, today):
-        what = f"{licence.name} is not in force on {today}, and no other version is known ({g.why})"
-        yield Reason(licence.id, "", "unknown", what, licence.url, None, "U", asked)
-        return
+    if not in_force(licence, today):
+        return f"{licence.name} is not in force on {today}, and no other version is known ({g.why})"
     if licence.text is None or (licence.kind != "policy" and not licence.rule):
-        what = f"nobody has read {licence.name} yet ({g.why})"
-        yield Reason(licence.id, "", "unknown", what, licence.url, None, "U", asked)
-        return
+        return f"nobody has read {licence.name} yet ({g.why})"
+    return None
+
+
+def _said(
+    registry: Registry, licence: License, asked: tuple[str, ...], given: Facts, known: Mapping[str, Any]
+) -> tuple[list[Reason], list[Owed]]:
+    """What a licence says and asks for: the same for all targets that are alike in what it asks of them, so it is
+    worked out once for them all."""
+    names = registry.remember(("asks", licence.id), lambda: _asks_of_target(licence))
+    key = ("said", licence.id, asked, given, known["date"], *[known.get(n) for n in names])
+    made: tuple[list[Reason], list[Owed]] = registry.remember(
+        key, lambda: (list(_reasons(licence, asked, known)), list(_owed(licence, asked, known)))
+    )
+    return made
+
+
+def _asks_of_target(licence: License) -> list[str]:
+    """The facts of the target, not of the user, on which a licence hangs."""
+    rows: tuple[Rule | Obligation, ...] = (*licence.rule, *licence.obligation)
+    options = [one for r in rows if r.when for one in (r.when if isinstance(r.when, tuple) else (r.when,))]
+    return sorted({name for one in options for name in one if name in MODEL_FACTS})
+
+
+def _reasons(licence: License, asked: tuple[str, ...], known: Mapping[str, Any]) -> Iterator[Reason]:
+    text = licence.text
+    assert text is not None
     spoken: set[str] = set()
     for rule in licence.rule:
         uses = asked if "*" in rule.uses else tuple(u for u in asked if u in rule.uses)
@@ -249,19 +243,17 @@ def _reasons(g: Governing, asked: tuple[str, ...], known: Mapping[str, Any], tod
             clause=rule.clause,
             verdict=verdict,
             summary=rule.summary,
-            source=rule.source or licence.text.url,
-            checked=rule.checked or licence.text.checked,
-            grade=rule.grade or licence.text.grade,
+            source=rule.source or text.url,
+            checked=rule.checked or text.checked,
+            grade=rule.grade or text.grade,
             uses=uses,
             missing=missing,
             remedy=rule.remedy if verdict == "prohibited" else None,
         )
     silent = tuple(u for u in asked if u not in spoken)
     if silent and licence.kind != "policy":
-        text = f"what {licence.name} says of {', '.join(silent)} is not settled by what was read of it"
-        yield Reason(
-            licence.id, "", "unknown", text, licence.text.url, licence.text.checked, licence.text.grade, silent
-        )
+        summary = f"what {licence.name} says of {', '.join(silent)} is not settled by what was read of it"
+        yield Reason(licence.id, "", "unknown", summary, text.url, text.checked, text.grade, silent)
 
 
 def _verdict(rule: Rule, truth: Truth) -> tuple[str | None, tuple[str, ...]]:
@@ -305,12 +297,16 @@ def _replaced(licence: License, asked: tuple[str, ...]) -> Reason:
     return Reason(licence.id, "contracts", "permitted", summary, licence.url, None, "declared", asked)
 
 
+def _gap(summary: str, asked: tuple[str, ...]) -> Reason:
+    return Reason("unknown", "", "unknown", summary, "", None, "U", asked)
+
+
 def _gaps(deployment: Deployment, asked: tuple[str, ...]) -> Iterator[Reason]:
     """What no document settles: a model nobody knows, a closed model without terms."""
     model, provider = deployment.model, deployment.provider
 
     def gap(summary: str) -> Reason:
-        return Reason("unknown", "", "unknown", summary, "", None, "U", asked)
+        return _gap(summary, asked)
 
     if model is None and not deployment.license:
         yield gap(f"the registry does not know {deployment.wire}: its license is unknown")
@@ -356,8 +352,3 @@ def _own_facts(deployment: Deployment) -> dict[str, Any]:
 def _items(facts: Mapping[str, Any], name: str) -> frozenset[str]:
     value = facts.get(name, frozenset())
     return value if isinstance(value, frozenset) else frozenset()
-
-
-def _contract(registry: Registry, name: str) -> set[str]:
-    """The id of an instrument named by id or short name; ConfigError if there is none."""
-    return {registry.license(name).id}

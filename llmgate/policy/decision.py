@@ -13,7 +13,7 @@ from ..registry.vocabulary import VERDICTS
 NOT_ADVICE = "This is a reading of the documents named, not legal advice."
 
 
-class Reason(Struct, frozen=True, omit_defaults=True):
+class Reason(Struct, frozen=True, omit_defaults=True, gc=False):
     """What one clause of one instrument says of the uses that were asked."""
 
     license: str
@@ -29,7 +29,7 @@ class Reason(Struct, frozen=True, omit_defaults=True):
     remedy: str | None = None
 
 
-class Owed(Struct, frozen=True, omit_defaults=True):
+class Owed(Struct, frozen=True, omit_defaults=True, gc=False):
     """Something owed once the uses are made. `trigger` says what sets it off, `only_if` under which facts."""
 
     kind: str
@@ -44,7 +44,33 @@ class Owed(Struct, frozen=True, omit_defaults=True):
     only_if: str | None = None
 
 
-class Decision(Struct, frozen=True):
+class Instrument(Struct, frozen=True, omit_defaults=True, gc=False):
+    """A document that governed: by its id, and by the hash of its text where that was opened."""
+
+    id: str
+    sha256: str | None = None
+    why: str = ""
+
+
+class Basis(Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a decision was made on, as far as it takes to judge the same deployment again later.
+
+    date: the day that was judged. registry: its hash. model: the registry's id, None if it does not know it.
+    hosting: the kind of its provider, None for weights wherever. tier: of the provider's account.
+    declared: licences that the config declares for a model which the registry does not know.
+    """
+
+    date: dt.date
+    registry: str
+    instruments: tuple[Instrument, ...]
+    model: str | None = None
+    developer: str | None = None
+    hosting: str | None = None
+    tier: str | None = None
+    declared: tuple[str, ...] = ()
+
+
+class Decision(Struct, frozen=True, gc=False):
     """The verdict on a target for some uses. It prints as a short paragraph."""
 
     target: str
@@ -54,6 +80,7 @@ class Decision(Struct, frozen=True):
     obligations: tuple[Owed, ...]
     missing_facts: tuple[str, ...]
     id: str
+    basis: Basis
     note: str | None = None
 
     @property

@@ -20,6 +20,7 @@ SCHEMES: dict[str, Sign] = {
     "bearer": _header("authorization", "Bearer {}"),
     "x-api-key": _header("x-api-key"),
     "x-goog-api-key": _header("x-goog-api-key"),
+    "api-key": _header("api-key"),
     "none": lambda _request, _key: None,
 }
 """Scheme, as the registry names it, to the function that signs with it."""

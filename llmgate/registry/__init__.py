@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +18,9 @@ from .schema import Data, License, Model, Offer, Parameters, Provider
 __all__ = ["Deployment", "License", "Model", "Offer", "Provider", "Registry", "load"]
 
 ARTEFACT = Path(__file__).with_name("data.json")
+T = TypeVar("T")
+
+_ROOM = 8192
 _CLOSED_ORDER = {"first-party": 0, "host": 1, "aggregator": 2, "self-hosted": 3, "embedded": 4}
 
 
@@ -54,6 +58,7 @@ class Registry:
             for offer in p.offer:
                 self._offers.setdefault((p.id, offer.wire), offer)
                 self._offers.setdefault((p.id, offer.model), offer)
+        self._remembered: dict[Any, Any] = {}
 
     # Lookups
 
@@ -221,6 +226,15 @@ class Registry:
             )
 
         return [m for m in self.data.models if fits(m)]
+
+    def remember(self, key: Any, make: Callable[[], T]) -> T:
+        """What follows from this registry and the key alone: made once, and kept as long as there is room."""
+        found: T | None = self._remembered.get(key)
+        if found is None:
+            if len(self._remembered) >= _ROOM:
+                self._remembered = {}
+            found = self._remembered[key] = make()
+        return found
 
     def names(self) -> list[str]:
         """Every model id and alias."""

@@ -1,4 +1,5 @@
-"""`python -m llmgate.registry [compile]`: checks the data of a source checkout, and compiles it into the artefact."""
+"""`python -m llmgate.registry [compile | refresh ...]`: checks the data of a source checkout, compiles it into the
+artefact, or refreshes it from public feeds."""
 
 from __future__ import annotations
 
@@ -14,6 +15,10 @@ SOURCE = Path(__file__).parents[2] / "registry"
 
 def main(arguments: list[str]) -> int:
     try:
+        if arguments[:1] == ["refresh"]:
+            from .refresh import main as refresh
+
+            return refresh(arguments[1:], SOURCE)
         data = compile_to(SOURCE, ARTEFACT) if "compile" in arguments else read_folder(SOURCE)
     except ConfigError as error:
         print(error, file=sys.stderr)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,26 +34,37 @@ def read_file(path: Path, kind: type[T]) -> tuple[T, Document]:
     check: dict[type[Any], Callable[[Any, Document], None]] = {
         Model: _check_model,
         License: _check_license,
-        Provider: lambda _provider, _document: None,
+        Provider: _check_provider,
     }
     check[kind](item, document)
     return item, document
 
 
 def read_folder(root: Path, base: Data | None = None) -> Data:
-    """All files below `root` (models/, licenses/, providers/), checked together, layered over `base`."""
+    """All files below `root` (models/, licenses/, providers/), checked together, layered over `base`.
+
+    What `base` has too is replaced only by a file that says `override = true`.
+    """
     if not root.is_dir():
         raise ConfigError(f"{root}: no such folder of registry data")
     found: dict[str, dict[str, tuple[Any, Document]]] = {}
     digest = hashlib.sha256(base.hash.encode() if base else b"")
     for folder, kind in KINDS.items():
         items = found[folder] = {}
+        known = {i.id for i in getattr(base, folder, ())}
         for path in sorted((root / folder).glob("**/*.toml")):
             item, document = read_file(path, kind)
             if item.id in items:
                 raise document.error(("id",), f'"{item.id}" is already in {items[item.id][1].path}')
+            if item.override and item.id not in known:
+                raise document.error(("override",), f'there is no "{item.id}" to override')
+            if item.id in known and not item.override:
+                taken = f'"{item.id}" is in the registry already: with override = true yours stands in its place'
+                raise document.error(("id",), taken)
             items[item.id] = (item, document)
             digest.update(document.text.encode())
+    if not any(found.values()):
+        raise ConfigError(f"{root}: there is no data file below {', '.join(f'{k}/' for k in KINDS)}")
     layered = {
         folder: {**{i.id: i for i in getattr(base, folder, ())}, **{k: v[0] for k, v in items.items()}}
         for folder, items in found.items()
@@ -121,17 +134,38 @@ def _check_license(licence: License, document: Document) -> None:
             raise document.error((*at, "uses"), "uses is empty")
         if row.when is not None and (not row.when or not all(row.when)):
             raise document.error((*at, "when"), "an empty condition")
-        for name, test in _tests(row.when):
+        for name, test in tests(row.when):
             if not vocabulary.is_fact(name):
                 known = [*vocabulary.FACTS, *vocabulary.MODEL_FACTS]
                 raise document.error((*at, "when"), f'unknown fact "{name}"{nearest(name, known)}')
-            if wrong := _misfit(name, test):
+            if wrong := misfit(name, test):
                 raise document.error((*at, "when"), f'the test of "{name}" {wrong}')
 
 
-def _misfit(name: str, test: Test | bool | str) -> str | None:
+def _check_provider(provider: Provider, document: Document) -> None:
+    for n, offer in enumerate(provider.offer):
+        at = ("offer", n, "price")
+        rows = offer.price if isinstance(offer.price, tuple) else () if offer.price is None else (offer.price,)
+        days = [p.valid_from or dt.date.min for p in rows]
+        if days != sorted(set(days)):
+            raise document.error(at, "prices are listed by valid_from, oldest first, each day once")
+        for tariff in [t for p in rows for t in (p, p.batch) if t is not None]:
+            steps = [t.above for t in tariff.tier]
+            if steps != sorted(set(steps)):
+                raise document.error(at, "the tiers of a price are listed by `above`, lowest first, each once")
+            for rates in (tariff, *tariff.tier):
+                if any(
+                    isinstance(v, Decimal) and not (v.is_finite() and v >= 0) for v in msgspec.structs.astuple(rates)
+                ):
+                    raise document.error(at, "a rate is a number of USD, zero or more")
+        for fact in offer.sources:
+            if getattr(offer, fact) is None:
+                raise document.error(("offer", n, "sources"), f'sources names "{fact}", which the offer does not state')
+
+
+def misfit(name: str, test: Test | bool | str) -> str | None:
     """What is wrong with a test for the kind of fact that it asks: such a test would be silently false for ever."""
-    kind = vocabulary.FACTS.get(name.partition("@")[0]) or vocabulary.MODEL_FACTS[name]
+    kind = vocabulary.FACTS.get(name.partition("@")[0]) or vocabulary.TARGET_FACTS[name]
     if not isinstance(test, Test):
         test = Test(is_=test)
     if test == Test():
@@ -153,7 +187,8 @@ def _misfit(name: str, test: Test | bool | str) -> str | None:
     return None
 
 
-def _tests(when: When | None) -> Iterator[tuple[str, Any]]:
+def tests(when: When | None) -> Iterator[tuple[str, Any]]:
+    """Each fact that a condition asks, with its test."""
     for condition in () if when is None else (when if isinstance(when, tuple) else (when,)):
         yield from condition.items()
 

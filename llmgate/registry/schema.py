@@ -24,7 +24,8 @@ Day = Annotated[str, Meta(pattern=r"^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01
 Tokens = Annotated[int, Meta(ge=1)]
 
 
-class _Data(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class _Data(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    # gc=False: frozen data has no cycles, and thousands of structs that live for ever are not worth a collector's time.
     pass
 
 
@@ -114,6 +115,8 @@ class License(_Data, frozen=True):
     rule: tuple[Rule, ...] = ()
     obligation: tuple[Obligation, ...] = ()
     note: str | None = None
+    override: bool = False
+    """In a registry of your own: this file stands in place of ours of the same id."""
 
 
 # Models -----------------------------------------------------------------------------------------
@@ -218,6 +221,8 @@ class Model(_Data, frozen=True):
     lineage: tuple[Lineage, ...] = ()
     source: tuple[Source, ...] = ()
     note: str | None = None
+    override: bool = False
+    """In a registry of your own: this file stands in place of ours of the same id."""
 
 
 SOURCED = (
@@ -241,13 +246,55 @@ SOURCED = (
 # Providers --------------------------------------------------------------------------------------
 
 
-class Price(_Data, frozen=True):
-    """USD per million tokens, as decimal strings. A price that is not known is left out, never zero."""
+Rate = Decimal
+"""USD per million tokens, as a decimal string. One that is not known is left out, never zero."""
 
-    input: Decimal | None = None
-    output: Decimal | None = None
-    cached_input: Decimal | None = None
-    cache_write: Decimal | None = None
+
+class Rates(_Data, frozen=True, kw_only=True):
+    """What a million tokens of each kind cost. Audio and image tokens cost as others do where no rate is theirs."""
+
+    input: Rate | None = None
+    output: Rate | None = None
+    cached_input: Rate | None = None
+    cache_write: Rate | None = None
+    cache_write_1h: Rate | None = None
+    """To keep a prompt for an hour, where `cache_write` keeps it for the usual minutes."""
+    input_audio: Rate | None = None
+    cached_audio: Rate | None = None
+    output_audio: Rate | None = None
+    input_image: Rate | None = None
+    cached_image: Rate | None = None
+    output_image: Rate | None = None
+
+
+class Tier(Rates, frozen=True, kw_only=True):
+    """The rates of a whole request whose prompt is longer than `above` tokens; a rate left out is not known there."""
+
+    above: Tokens
+
+
+class Tariff(Rates, frozen=True, kw_only=True):
+    """Rates, and those of longer prompts, shortest first."""
+
+    tier: tuple[Tier, ...] = ()
+
+
+class Price(Tariff, frozen=True, kw_only=True):
+    """A price and the day it holds from; without `valid_from` since ever. `batch` is complete in itself."""
+
+    valid_from: dt.date | None = None
+    batch: Tariff | None = None
+
+
+class Reading(_Data, frozen=True):
+    """Where and when one fact was read."""
+
+    url: Url
+    checked: dt.date
+    grade: Grade
+
+
+OfferFact = Literal["price", "context", "output", "available_from", "retired_on"]
 
 
 class Offer(_Data, frozen=True, kw_only=True):
@@ -258,7 +305,8 @@ class Offer(_Data, frozen=True, kw_only=True):
     """The host's own name for it."""
     context: Tokens | None = None
     output: Tokens | None = None
-    price: Price | None = None
+    price: Price | tuple[Price, ...] | None = None
+    """One price, or several by `valid_from`, oldest first."""
     regions: tuple[str, ...] = ()
     terms: tuple[LicenseId, ...] | None = None
     """In place of the provider's terms."""
@@ -270,6 +318,8 @@ class Offer(_Data, frozen=True, kw_only=True):
     source: Url
     checked: dt.date
     grade: Grade
+    sources: dict[OfferFact, Reading] = field(default_factory=dict)
+    """Of the facts that were read elsewhere than in `source`."""
 
 
 class Provider(_Data, frozen=True):
@@ -280,7 +330,7 @@ class Provider(_Data, frozen=True):
     kind: Literal["first-party", "host", "aggregator", "self-hosted", "embedded"]
     dialect: Literal["openai_chat", "openai_responses", "anthropic_messages", "gemini_generate"]
     url: Url | None = None
-    auth: Literal["bearer", "x-api-key", "x-goog-api-key", "none"] = "bearer"
+    auth: Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "none"] = "bearer"
     key_env: tuple[str, ...] = ()
     """Environment variables that hold the key, first found wins."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -293,6 +343,8 @@ class Provider(_Data, frozen=True):
     offer: tuple[Offer, ...] = ()
     source: tuple[Source, ...] = ()
     note: str | None = None
+    override: bool = False
+    """In a registry of your own: this file stands in place of ours of the same id."""
 
 
 class Data(_Data, frozen=True):

@@ -27,6 +27,7 @@ VERDICTS: tuple[str, ...] = get_args(Verdict)
 Grade = Literal["P", "S", "K", "U"]
 """How a fact is known. P: the text was opened, its hash is recorded. S: a dated reading by others.
 K: commonly known, not opened. U: unconfirmed. K and U carry only the verdict `unknown`."""
+GRADES: tuple[str, ...] = get_args(Grade)
 
 Trigger = Literal["product_uses", "product_contains", "host", "redistribute", "publish_model", "publish_output"]
 ObligationKind = Literal[
@@ -75,6 +76,22 @@ MODEL_FACTS: dict[str, FactKind] = {
 }
 """What a condition may ask of the model, or of how it is reached (`target.hosted`: as someone's service); always
 known, never asked of the user."""
+
+TARGET_FACTS: dict[str, FactKind] = {
+    **MODEL_FACTS,
+    "model.lifecycle": "text",
+    "model.context": "number",
+    "model.parameters": "number",
+    "provider.id": "text",
+    "provider.kind": "text",
+    "provider.country": "country",
+    "license.id": "texts",
+    "license.osi_approved": "flag",
+    "license.grade": "text",
+    **{f"use.{use}": "text" for use in USES},
+}
+"""What a company's own rule may ask of a target besides (docs/config.md). Data may not: what the registry does not know
+of a target makes such a rule `unknown`."""
 
 Modality = Literal["text", "image", "audio", "video", "document", "3d", "embedding", "score"]
 

@@ -7,6 +7,7 @@ errors included. `MockTransport` serves tests; `create` makes the real ones.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -69,8 +70,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     proxy: a proxy's URL, user and password in it if need be; None: the environment's (HTTP_PROXY, NO_PROXY).
     ca: a PEM file of further authorities to trust. client_cert: a PEM file with the client's certificate and key.
-    http2: offer HTTP/2 in TLS; `prior-knowledge` speaks it without asking.
-    connect_timeout: seconds.
+    http2: offer HTTP/2 in TLS, where the library can; `prior-knowledge` speaks it without asking.
+    connect_timeout: seconds. library: one of `LIBRARIES`, or `auto`, the best that is installed.
     """
 
     proxy: str | None = None
@@ -78,26 +79,34 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     client_cert: str | None = None
     http2: bool | str = True
     connect_timeout: float = 10.0
-    library: str = "pyreqwest"
+    library: str = "auto"
 
 
-LIBRARIES = ("pyreqwest", "httpx2")
+LIBRARIES = {"sync": ("pyreqwest", "httpx2"), "async": ("aiohttp", "pyreqwest", "httpx2")}
+"""What can carry calls. pyreqwest is always installed and the fastest for synchronous calls. aiohttp is the best for
+asynchronous ones: pyreqwest does not hang up on a call that is cancelled before its answer has begun."""
 
 
 def create(settings: Settings) -> Transport:
     """A pooled synchronous transport."""
-    return _module(settings).SyncTransport(settings)  # type: ignore[no-any-return]
+    library = "pyreqwest" if settings.library == "auto" else settings.library
+    return _module(library).SyncTransport(settings)  # type: ignore[no-any-return]
 
 
 def create_async(settings: Settings) -> AsyncTransport:
     """A pooled asynchronous transport."""
-    return _module(settings).AsyncTransport(settings)  # type: ignore[no-any-return]
+    library = settings.library
+    if library == "auto":
+        # aiohttp speaks no HTTP/2.
+        fits = settings.http2 != "prior-knowledge" and importlib.util.find_spec("aiohttp") is not None
+        library = "aiohttp" if fits else "pyreqwest"
+    return _module(library).AsyncTransport(settings)  # type: ignore[no-any-return]
 
 
-def _module(settings: Settings):  # type: ignore[no-untyped-def]
+def _module(library: str):  # type: ignore[no-untyped-def]
     try:
-        return importlib.import_module(f"{__name__}._{settings.library}")
+        return importlib.import_module(f"{__name__}._{library}")
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"the transport {settings.library!r} is not installed: pip install 'llmgate-gateway[{settings.library}]'"
+            f"the transport {library!r} is not installed: pip install 'llmgate-gateway[{library}]'"
         ) from error

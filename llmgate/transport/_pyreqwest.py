@@ -6,8 +6,7 @@ import atexit
 import datetime as dt
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,14 +58,20 @@ def _pem(path: str, key: str) -> bytes:
     return pem
 
 
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except RequestTimeoutError as error:
-        raise Timeout(f"no answer in time ({error.message})") from error
-    except PyreqwestError as error:
-        raise ConnectionFailed(_explain(error)) from error
+class _Errors:
+    """`with _errors:` tells pyreqwest's errors as ours. A class, for it is entered for every read."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, RequestTimeoutError):
+            raise Timeout(f"no answer in time ({error.message})") from error
+        if isinstance(error, PyreqwestError):
+            raise ConnectionFailed(_explain(error)) from error
+
+
+_errors = _Errors()
 
 
 def _explain(error: PyreqwestError) -> str:
@@ -76,6 +81,10 @@ def _explain(error: PyreqwestError) -> str:
 
 def _prepared(builder: _Request, request: HttpRequest) -> _Request:
     return builder.headers(request.headers).body_bytes(request.body)
+
+
+_NO_BUFFER = 0
+"""With a read buffer, pyreqwest hands nothing on until that many bytes have come: a model's first token would wait."""
 
 
 class _Pool:
@@ -94,7 +103,7 @@ class _Pool:
         read_timeout = None if seconds is None else _rounded_up(seconds)
         client = self._clients.get(read_timeout)
         if client is None:
-            with _errors():
+            with _errors:
                 client = _configured(self._builder(), self._settings, read_timeout).build()
             self._clients[read_timeout] = client
         return client
@@ -114,14 +123,14 @@ def _rounded_up(seconds: float) -> float:
 class _SyncStream:
     def __init__(self, client: SyncClient, request: HttpRequest) -> None:
         builder = _prepared(client.request(request.method, request.url), request)
-        self._request = builder.streamed_read_buffer_limit(0).build_streamed()
+        self._request = builder.streamed_read_buffer_limit(_NO_BUFFER).build_streamed()
         response = self._request.__enter__()
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
         self._reader = response.body_reader
 
     def read(self) -> bytes:
-        with _errors():
+        with _errors:
             chunk = self._reader.read_chunk()
         return b"" if chunk is None else bytes(chunk)
 
@@ -135,7 +144,7 @@ class SyncTransport:
 
     def send(self, request: HttpRequest, /) -> HttpResponse:
         client: SyncClient = self._pool.get(request.timeout)
-        with _errors():
+        with _errors:
             builder = _prepared(client.request(request.method, request.url), request)
             if request.timeout is not None:
                 builder = builder.timeout(dt.timedelta(seconds=request.timeout))
@@ -143,7 +152,7 @@ class SyncTransport:
             return HttpResponse(response.status, response.headers, bytes(response.bytes()))
 
     def open(self, request: HttpRequest, /) -> _SyncStream:
-        with _errors():
+        with _errors:
             return _SyncStream(self._pool.get(request.timeout), request)
 
     def close(self) -> None:
@@ -157,7 +166,7 @@ class _AsyncStream:
 
     def __init__(self, client: Client, request: HttpRequest) -> None:
         builder = _prepared(client.request(request.method, request.url), request)
-        self._request = builder.streamed_read_buffer_limit(0).build_streamed()
+        self._request = builder.streamed_read_buffer_limit(_NO_BUFFER).build_streamed()
 
     async def start(self) -> _AsyncStream:
         response = await self._request.__aenter__()
@@ -167,7 +176,7 @@ class _AsyncStream:
         return self
 
     async def read(self) -> bytes:
-        with _errors():
+        with _errors:
             chunk = await self._reader.read_chunk()
         return b"" if chunk is None else bytes(chunk)
 
@@ -181,7 +190,7 @@ class AsyncTransport:
 
     async def send(self, request: HttpRequest, /) -> HttpResponse:
         client: Client = self._pool.get(request.timeout)
-        with _errors():
+        with _errors:
             builder = _prepared(client.request(request.method, request.url), request)
             if request.timeout is not None:
                 builder = builder.timeout(dt.timedelta(seconds=request.timeout))
@@ -189,7 +198,7 @@ class AsyncTransport:
             return HttpResponse(response.status, response.headers, bytes(await response.bytes()))
 
     async def open(self, request: HttpRequest, /) -> _AsyncStream:
-        with _errors():
+        with _errors:
             return await _AsyncStream(self._pool.get(request.timeout), request).start()
 
     async def close(self) -> None:

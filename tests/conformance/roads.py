@@ -95,10 +95,6 @@ def config_of(provider: str, auth: str) -> Config:
     )
 
 
-class Cut(Exception):
-    """In a body: here the connection breaks."""
-
-
 @dataclass
 class Sent:
     """A request as it left."""

@@ -17,6 +17,7 @@ SIGNS = {
     "bearer": ("authorization", f"Bearer {KEY}"),
     "x-api-key": ("x-api-key", KEY),
     "x-goog-api-key": ("x-goog-api-key", KEY),
+    "api-key": ("api-key", KEY),
 }
 WEATHER = Tool("get_weather", "The weather", {"type": "object", "properties": {"city": {"type": "string"}}})
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgate.policy.decide import describe, holds, passes
+from llmgate.policy.conditions import describe, holds, passes
 from llmgate.registry.schema import Test as Check
 
 NAMES = ("annual_revenue_usd", "established", "users_in", "trained_model_competes")

@@ -14,7 +14,7 @@ import trustme
 
 from llmgate.transport import LIBRARIES, HttpRequest, HttpResponse, Settings, create, create_async
 
-KINDS = [f"{library}-{mode}" for library in LIBRARIES for mode in ("sync", "async")]
+KINDS = [f"{library}-{mode}" for mode, libraries in LIBRARIES.items() for library in libraries]
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 

@@ -132,9 +132,17 @@ def test_the_proxy_of_the_environment(make: Make, monkeypatch: pytest.MonkeyPatc
 # HTTP/2 -----------------------------------------------------------------------------------------
 
 
-def test_http_2_where_the_server_offers_it(make: Make, certificates: Certificates) -> None:
+@pytest.fixture
+def make_2(make: Make) -> Make:
+    """The transports that speak HTTP/2."""
+    if make.library == "aiohttp":
+        pytest.skip("aiohttp speaks HTTP/1.1 only")
+    return make
+
+
+def test_http_2_where_the_server_offers_it(make_2: Make, certificates: Certificates) -> None:
     with Server(tls=certificates.both) as server:
-        caller = make(ca=certificates.ca)
+        caller = make_2(ca=certificates.ca)
         for n in range(3):
             seen = told(caller.send(ask(server.url(f"/v{n}"), b"x" * 10_000)).body)
             assert (seen["protocol"], seen["target"], len(seen["body"])) == ("h2", f"/v{n}", 10_000)
@@ -147,19 +155,19 @@ def test_http_2_only_where_it_is_wanted(make: Make, certificates: Certificates) 
         assert told(caller.send(ask(server.url())).body)["protocol"] == "http/1.1"
 
 
-def test_http_2_unasked(make: Make) -> None:
+def test_http_2_unasked(make_2: Make) -> None:
     with Server(h2c=True) as server:
-        assert told(make(http2="prior-knowledge").send(ask(server.url())).body)["protocol"] == "h2"
+        assert told(make_2(http2="prior-knowledge").send(ask(server.url())).body)["protocol"] == "h2"
 
 
 def test_a_stream_of_http_2_left_early_is_reset(
-    make: Make, certificates: Certificates, request: pytest.FixtureRequest
+    make_2: Make, certificates: Certificates, request: pytest.FixtureRequest
 ) -> None:
-    if make.library == "httpx2":
+    if make_2.library == "httpx2":
         reason = "httpx2 sends no RST_STREAM: over HTTP/2 the server learns nothing of a stream left early"
         request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     with Server(tls=certificates.both) as server:
-        stream = make(ca=certificates.ca).open(ask(server.url("/drip")))
+        stream = make_2(ca=certificates.ca).open(ask(server.url("/drip")))
         assert told(stream.read())["protocol"] == "h2"
         stream.close()
         assert server.hung_up.wait(PATIENCE)
