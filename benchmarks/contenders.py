@@ -124,7 +124,7 @@ class OpenAI:
 class Llmgate:
     """llmgate as an application uses it: route, policy, retries, usage and terms included."""
 
-    def __init__(self, url: str, transport: str = "pyreqwest") -> None:
+    def __init__(self, url: str, transport: str = "auto") -> None:
         from llmgate import AsyncClient, Client
 
         config = {
@@ -148,6 +148,11 @@ class Llmgate:
                 yield text
 
 
+class LlmgatePyreqwest(Llmgate):
+    def __init__(self, url: str) -> None:
+        super().__init__(url, "pyreqwest")
+
+
 class LlmgateHttpx2(Llmgate):
     def __init__(self, url: str) -> None:
         super().__init__(url, "httpx2")
@@ -159,7 +164,8 @@ CONTENDERS: dict[str, type[Contender]] = {
     "pyreqwest": Pyreqwest,
     "openai SDK": OpenAI,
     "llmgate": Llmgate,
+    "llmgate on pyreqwest": LlmgatePyreqwest,
     "llmgate on httpx2": LlmgateHttpx2,
 }
 BASE = "httpx"
-DISTRIBUTIONS = ("httpx", "httpx2", "pyreqwest", "openai", "msgspec", "pydantic", "llmgate-gateway")
+DISTRIBUTIONS = ("httpx", "httpx2", "pyreqwest", "aiohttp", "openai", "msgspec", "pydantic", "llmgate-gateway")

@@ -111,7 +111,7 @@ class Core:
         """The plan for a route or target, made once for each kind of call."""
         asked = uses(use) if use else ()
         given = Facts(facts) if facts else None
-        key = (model, asked, given, timeout, retries)
+        key = (model, asked, given, timeout, retries, _today())  # terms come into force, models retire
         plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= _PLANS:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from .. import __version__
 from ..errors import ConfigError
 from . import configured, options
 from .output import complain
@@ -45,7 +46,8 @@ def bom(
 
     when = _moment(timestamp)
     loaded = configured.load(config)
-    text = render(format, loaded.registry, configured.judged(loaded, target or ()), name=name, timestamp=when)
+    found = configured.judged(loaded, target or ())
+    text = render(format, loaded.registry, found, name=name, version=__version__, timestamp=when)
     if output is None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from ..policy import NOT_ADVICE, decide
+from ..errors import ConfigError
+from ..policy import NOT_ADVICE
 from ..policy.conditions import describe
 from ..policy.decision import trigger_words
-from ..registry import Deployment, License, Registry, load
+from ..policy.diff import Difference, diff, verdicts
+from ..registry import License, Registry
 from ..registry.schema import Rule
 from ..registry.vocabulary import USES
 from . import options
@@ -20,17 +21,32 @@ from .output import STYLES, as_json, heading, say, table
 
 def licenses(
     id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", show_default=False, help="An id or a short name: llama-3.1.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[ID | diff A B]", show_default=False, help="An id or a short name: llama-3.1; or diff and two."
+        ),
     ] = None,
+    config: options.Config_ = None,
+    no_config: options.NoConfig = False,
     json: options.Json = False,
 ) -> None:
-    """The licences, policies and terms that the registry knows; with an id, all of that one.
+    """The licences, policies and terms that the registry knows; with an id, all of that one; with diff, what changed
+    from one to another, per use, clause and obligation.
 
-    Example: llmgate licenses llama-3.1
+    Example: llmgate licenses diff llama-3 llama-3.1
     """
-    registry = load()
-    if id is not None:
-        licence = registry.license(id)
+    registry = options.Judge(config, no_config).registry
+    if id and (id[0] == "diff" or len(id) > 1):
+        if id[0] != "diff" or len(id) != 3:
+            raise ConfigError("write: llmgate licenses, llmgate licenses ID, or llmgate licenses diff A B")
+        difference = diff(registry, registry.license(id[1]), registry.license(id[2]))
+        if json:
+            as_json(difference)
+        else:
+            _show_difference(registry, difference)
+        return
+    if id:
+        licence = registry.license(id[0])
         if json:
             as_json(_whole(registry, licence))
         else:
@@ -77,17 +93,36 @@ def _summary(licence: License) -> dict[str, Any]:
     }
 
 
-def _verdicts(registry: Registry, licence: License) -> dict[str, str]:
-    """What the instrument, with the policies it incorporates, says of each use while no fact is given."""
-    today = dt.date.today()
-    day = max(licence.effective_from or today, min(today, licence.effective_until or today))
-    decision = decide(registry, Deployment(licence.id, licence.id, license=(licence.id,)), USES, {"date": day})
-    spoken = {use for reason in decision.reasons for use in reason.uses}
-    return {use: verdict if use in spoken else "no objection" for use, verdict in decision.uses.items()}
+def _show_difference(registry: Registry, found: Difference) -> None:
+    say(f"{registry.license(found.before).name} -> {registry.license(found.after).name}", style="bold")
+    for name, (before, after) in found.fields.items():
+        say(f"{name.replace('_', ' ')}: {before or 'none'} -> {after or 'none'}", indent=2, hang=2)
+    heading("Rights while no fact is given")
+    rows = [
+        [u.use, _hanging(u.before, u.missing_before), _hanging(u.after, u.missing_after), u.change] for u in found.uses
+    ]
+    table(
+        ["use", found.before, found.after, "change"], [[*row[:3], "" if row[3] == "same" else row[3]] for row in rows]
+    )
+    for title, changes in (("What the clauses say", found.clauses), ("What is owed", found.obligations)):
+        heading(title)
+        for change in changes:
+            say(change.about, indent=2, style="bold")
+            for sign, said in (("-", change.before), ("+", change.after)):
+                for text in said:
+                    say(f"{sign} {text}", indent=4, hang=2, style="red" if sign == "-" else "green")
+        if not changes:
+            say("The same.", indent=2)
+    say()
+    say(NOT_ADVICE, style="dim")
+
+
+def _hanging(verdict: str, missing: tuple[str, ...]) -> str:
+    return verdict + (f" on {', '.join(missing)}" if missing else "")
 
 
 def _whole(registry: Registry, licence: License) -> dict[str, Any]:
-    verdicts = _verdicts(registry, licence)
+    found = verdicts(registry, licence)
     return {
         **_summary(licence),
         "governing_law": licence.governing_law,
@@ -96,7 +131,7 @@ def _whole(registry: Registry, licence: License) -> dict[str, Any]:
         "note": licence.note,
         "text": msgspec.to_builtins(licence.text),
         "uses": {
-            use: {"verdict": verdicts[use], "rules": [_rule(r, licence) for r in _of(licence, use)]} for use in USES
+            use: {"verdict": found[use][0], "rules": [_rule(r, licence) for r in _of(licence, use)]} for use in USES
         },
         "obligations": [
             {**msgspec.to_builtins(o), "when": describe(o.when) if o.when else None} for o in licence.obligation
@@ -143,7 +178,7 @@ def _show(registry: Registry, licence: License) -> None:
         say(licence.note)
     heading("Rights while no fact is given")
     rows = []
-    for use, verdict in _verdicts(registry, licence).items():
+    for use, (verdict, _) in verdicts(registry, licence).items():
         rows.append([use, verdict, "; ".join(dict.fromkeys(r.clause for r in _of(licence, use)))])
     table(["use", "verdict", "clauses"], rows)
     heading("What it says")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LedgerFile = Annotated[
     str | None,
     typer.Option(
-        "--ledger", metavar="FILE", help="The ledger. Default: the config's [ledger] path.", show_default=False
+        "--ledger", metavar="FILE", help="The ledger. Default: the one that the config names.", show_default=False
     ),
 ]
 _ROWS_SHOWN = 20
@@ -189,7 +189,9 @@ def _show_group(g: Group, what: str) -> None:
     for student in g.students:
         kind = ", ".join(f"{name}={value}" for name, value in student.facts.items())
         say(f"{kind}: {student.verdict}", indent=2, style=STYLES[student.verdict])
-    if g.decision.missing_facts and not g.students and g.verdict == "conditional":
-        say(f"Not given: {', '.join(g.decision.missing_facts)}", indent=2)
+    told = {name for student in g.students for name in student.facts}
+    hangs = [name for name in g.decision.missing_facts if name not in told]
+    if hangs and g.verdict == "conditional":
+        say(f"Not given: {', '.join(hangs)}", indent=2)
     for owed in g.decision.obligations if g.verdict != "prohibited" else ():
         say(f"You then owe: {owed.text} [{owed.license}, {owed.clause}]", indent=2, hang=2)

@@ -9,7 +9,7 @@ import typer
 
 from .._toml import nearest
 from ..errors import ConfigError
-from ..policy import Decision, Facts, Policy, Rules, uses
+from ..policy import Decision, Facts, OwnRule, Policy, Rules, uses
 from ..registry import Deployment, Registry, load
 from ..registry.vocabulary import FACTS
 
@@ -17,7 +17,9 @@ Config_ = Annotated[
     str | None,
     typer.Option("--config", metavar="FILE", help="The config. Default: $LLMGATE_CONFIG, ./llmgate.toml, the user's."),
 ]
-NoConfig = Annotated[bool, typer.Option("--no-config", help="Leave the config out of it: its facts do not count.")]
+NoConfig = Annotated[
+    bool, typer.Option("--no-config", help="Leave the config out of it: its facts and rules do not count.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 FactList = Annotated[
     list[str] | None,
@@ -59,12 +61,13 @@ def facts_of(
 
 
 class Judge:
-    """Answers what policy says, with the config's own providers and facts unless it is left out."""
+    """Answers what policy says, with the config's own registries, providers, facts and rules unless it is left out."""
 
     def __init__(self, config: str | None = None, no_config: bool = False, facts: Facts | None = None) -> None:
         if config and no_config:
             raise ConfigError("--config and --no-config exclude each other")
         own = Facts()
+        self.rules: tuple[OwnRule, ...] = ()
         self.config = None
         if no_config:
             self.registry: Registry = load()
@@ -74,6 +77,7 @@ class Judge:
             self.config = Config.load(config)
             self.registry = self.config.registry
             own = self.config.rules.facts
+            self.rules = self.config.rules.own
         self.facts = own.merged(facts or Facts())
 
     def deployment(self, target: str) -> Deployment:
@@ -85,7 +89,7 @@ class Judge:
     def decide(self, target: str, use: Iterable[str]) -> Decision:
         """The decision on a target for these uses and all the facts."""
         deployment = self.deployment(target)
-        policy = Policy(self.registry, Rules(use=uses(use), facts=self.facts))
+        policy = Policy(self.registry, Rules(use=uses(use), facts=self.facts, own=self.rules))
         return policy.decide(deployment, tier=self._tier(deployment))
 
     def _tier(self, deployment: Deployment) -> str | None:

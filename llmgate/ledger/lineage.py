@@ -17,12 +17,12 @@ from ..policy.facts import Facts
 from ..policy.own import OwnRule
 from ..registry import Deployment, License, Model, Provider, Registry
 from ..registry.schema import Test
+from ..registry.vocabulary import VERDICTS
 from .record import Stamp
 
 OTHER = "any-other"
 """Stands for a family that no document names."""
 _STUDENT = "trained_model_"
-_DOUBT = ("prohibited", "unknown", "conditional", "permitted")
 
 
 class Student(Struct, frozen=True):
@@ -85,7 +85,7 @@ class Lineage:
             decision = self.judge(item.stamp) if item.stamp and not item.why else None
             found.setdefault(_alike(item, decision), []).append((item, decision))
         groups = [self._group(members) for members in found.values()]
-        return sorted(groups, key=lambda g: (-_DOUBT.index(g.verdict), g.target or "~", g.first or dt.date.min))
+        return sorted(groups, key=lambda g: (VERDICTS.index(g.verdict), g.target or "~", g.first or dt.date.min))
 
     def _group(self, members: list[tuple[Item, Decision | None]]) -> Group:
         item, decision = members[0]

@@ -19,7 +19,6 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -60,8 +59,6 @@ _ROOM = 32_000_000
 
 _log = logging.getLogger("llmgate")
 _TROUBLE = (sqlite3.Error, ConfigError)
-_inherited: list[Any] = []
-"""Connections from before a fork: a child may neither use nor close them."""
 _open_ones: weakref.WeakSet[SqliteLedger] = weakref.WeakSet()
 
 
@@ -70,6 +67,31 @@ def _close_all() -> None:
     """What still waits must not be lost because a client was not closed."""
     for ledger in list(_open_ones):
         ledger.close()
+
+
+_forking: list[SqliteLedger] = []
+
+
+def _before_fork() -> None:
+    """No SQLite connection may live through a fork: closing it in the child alone would harm the parent's."""
+    _forking.extend(_open_ones)
+    for ledger in _forking:
+        ledger._writing.acquire()
+        ledger._disconnect()
+
+
+def _after_fork_in_parent() -> None:
+    while _forking:
+        _forking.pop()._writing.release()
+
+
+def _after_fork_in_child() -> None:
+    while _forking:
+        _forking.pop()._reset()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 class _Batch(Struct):
@@ -94,7 +116,7 @@ class SqliteLedger:
         _open_ones.add(self)
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
+        """As new: nothing waits, nobody writes."""
         self._writing = threading.Lock()
         """Held for a transaction."""
         self._queue = threading.Lock()
@@ -115,9 +137,6 @@ class SqliteLedger:
     def append(self, bodies: Iterable[str], content: Content | None = None) -> Appended:
         """Adds entries, all or none. `written` once they are committed."""
         batch = _Batch(tuple(bodies), content)
-        if self._pid != os.getpid():
-            _inherited.append(self._db)
-            self._reset()
         if not self._waiting and not self._lost and self._writing.acquire(timeout=_PATIENCE):
             try:
                 self._write([batch])
@@ -206,8 +225,6 @@ class SqliteLedger:
 
     def close(self) -> None:
         """Writes what still waits, as far as the file allows, and closes it."""
-        if self._pid != os.getpid():
-            return
         with self._writing:
             if self._waiting or self._lost:
                 try:
@@ -215,9 +232,12 @@ class SqliteLedger:
                     self._write_waiting()
                 except _TROUBLE as error:
                     _log.error("the ledger %s misses %d records: %s", self.path, len(self._waiting), error)
-            if self._db is not None:
-                self._db.close()
-                self._db = None
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
@@ -254,13 +274,18 @@ def _prepare(db: sqlite3.Connection, path: Path, patience: float) -> None:
                 raise
             time.sleep(0.01)
     db.execute("PRAGMA synchronous = NORMAL")
-    db.execute("BEGIN IMMEDIATE")
-    if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        for statement in _statements(_SCHEMA):
-            db.execute(statement)
-    db.execute("COMMIT")
+    if _is_empty(db):
+        db.execute("BEGIN IMMEDIATE")
+        if _is_empty(db):  # still: another process may have been first
+            for statement in _statements(_SCHEMA):
+                db.execute(statement)
+        db.execute("COMMIT")
     _check(db, path)
     db.execute(f"PRAGMA busy_timeout = {int(_PATIENCE * 1000)}")
+
+
+def _is_empty(db: sqlite3.Connection) -> bool:
+    return not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import atexit
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import NamedTuple
 from weakref import WeakSet
 
 import aiohttp
@@ -20,14 +22,20 @@ from ..errors import ConfigError, ConnectionFailed, Timeout
 from . import HttpRequest, HttpResponse, Settings
 
 
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError as error:
-        raise Timeout(f"no answer in time ({type(error).__name__})") from error
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise ConnectionFailed(_explain(error)) from error
+class _Errors:
+    """`with _errors:` tells aiohttp's errors as ours. A class, for it is entered for every read."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, TimeoutError):
+            raise Timeout(f"no answer in time ({type(error).__name__})") from error
+        if isinstance(error, aiohttp.ClientError | OSError | ValueError):
+            raise ConnectionFailed(_explain(error)) from error
+
+
+_errors = _Errors()
 
 
 def _explain(error: Exception) -> str:
@@ -60,7 +68,7 @@ class _AsyncStream:
         self.headers: Mapping[str, str] = response.headers
 
     async def read(self) -> bytes:
-        with _errors():
+        with _errors:
             return await self._response.content.readany()
 
     async def close(self) -> None:
@@ -74,13 +82,7 @@ class AsyncTransport:
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._settings = settings
         self._tls = _tls(settings)
-        # Apart from its password the proxy may be named in an error.
-        proxy = URL(settings.proxy) if settings.proxy else None
-        self._proxy = proxy.with_user(None) if proxy else None
-        self._proxy_headers = None
-        if proxy is not None and proxy.user is not None:
-            signed = aiohttp.encode_basic_auth(proxy.user, proxy.password or "")
-            self._proxy_headers = {"proxy-authorization": signed}
+        self._proxies: dict[str, _Proxy] = {}
         _alive.add(self)
 
     def _session(self) -> aiohttp.ClientSession:
@@ -88,34 +90,42 @@ class AsyncTransport:
         session = self._sessions.get(loop)
         if session is None:
             for ended in [other for other in self._sessions if other.is_closed()]:
-                _drop(self._sessions.pop(ended))
+                _drop(ended, self._sessions.pop(ended))
             session = self._sessions[loop] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, ssl=self._tls, keepalive_timeout=60),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"user-agent": "llmgate"},
-                proxy=self._proxy,
-                trust_env=self._proxy is None,
             )
         return session
 
+    def _proxy(self, url: str) -> _Proxy:
+        """The proxy on the way to a URL, looked up once for each host; the environment's unless the config has one."""
+        origin = url[: url.find("/", url.find("://") + 3)]
+        proxy = self._proxies.get(origin)
+        if proxy is None:
+            proxy = self._proxies[origin] = _proxy_for(URL(url), self._settings.proxy)
+        return proxy
+
     async def _open(self, request: HttpRequest, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        proxy = self._proxy(request.url)
         headers = request.headers
-        if self._proxy_headers and request.url.startswith("http:"):
+        if proxy.headers and request.url.startswith("http:"):
             # Without a tunnel the request itself is the proxy's to read.
-            headers = {**headers, **self._proxy_headers}
+            headers = {**headers, **proxy.headers}
         return await self._session().request(
             request.method,
             request.url,
             data=request.body,
             headers=headers,
-            proxy_headers=self._proxy_headers,
+            proxy=proxy.url,
+            proxy_headers=proxy.headers,
             timeout=timeout,
             allow_redirects=False,
         )
 
     async def send(self, request: HttpRequest, /) -> HttpResponse:
         timeout = aiohttp.ClientTimeout(request.timeout, sock_connect=self._settings.connect_timeout)
-        with _errors():
+        with _errors:
             response = await self._open(request, timeout)
             try:
                 return HttpResponse(response.status, response.headers, await response.read())
@@ -125,7 +135,7 @@ class AsyncTransport:
 
     async def open(self, request: HttpRequest, /) -> seam.AsyncStream:
         timeout = aiohttp.ClientTimeout(None, sock_read=request.timeout, sock_connect=self._settings.connect_timeout)
-        with _errors():
+        with _errors:
             return _AsyncStream(await self._open(request, timeout))
 
     async def close(self) -> None:
@@ -135,19 +145,44 @@ class AsyncTransport:
     def drop(self) -> None:
         """Lets go of the connections at once and without a word: nobody owes a client its closing."""
         while self._sessions:
-            _drop(self._sessions.popitem()[1])
+            _drop(*self._sessions.popitem())
 
     __del__ = drop
 
 
-def _drop(session: aiohttp.ClientSession) -> None:
+class _Proxy(NamedTuple):
+    """A proxy without its password, which may be named in an error, and the header that carries it."""
+
+    url: URL | None = None
+    headers: dict[str, str] | None = None
+
+
+def _proxy_for(url: URL, configured: str | None) -> _Proxy:
+    found = configured
+    if found is None and url.host and not urllib.request.proxy_bypass(url.host):
+        environment = urllib.request.getproxies()
+        found = environment.get(url.scheme) or environment.get("all")
+    if not found:
+        return _Proxy()
+    proxy = URL(found)
+    if proxy.user is None:
+        return _Proxy(proxy)
+    signed = aiohttp.encode_basic_auth(proxy.user, proxy.password or "")
+    return _Proxy(proxy.with_user(None), {"proxy-authorization": signed})
+
+
+def _drop(loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession) -> None:
     connector = session.connector
     session.detach()
-    if connector is not None:
-        # Closing happens in the coroutine's first step; the rest only waits, and there may be no loop left to wait on.
-        closing = connector.close()
-        with suppress(StopIteration, RuntimeError):
+    if connector is None:
+        return
+    closing = connector.close()
+    if loop.is_running() or loop.is_closed():
+        # The first step closes what is open; the rest only waits, for which there is no time or no loop.
+        with suppress(StopIteration):
             closing.__await__().send(None)
+    else:
+        loop.run_until_complete(closing)
 
 
 # What is alive at exit would otherwise tell of itself while the interpreter is torn down.

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
+from llmgate.errors import ConfigError
 from llmgate.registry import Registry, load
 from llmgate.registry.read import compile_to, read_folder
 from llmgate.registry.schema import SOURCED, Data, Parameters
@@ -56,6 +57,9 @@ def test_a_folder_can_be_layered_over_what_ships(data: Data, tmp_path: Path) -> 
     (tmp_path / "licenses").mkdir()
     own = (SOURCE / "licenses/MIT.toml").read_text("utf-8").replace('name = "MIT License"', 'name = "Our MIT"')
     (tmp_path / "licenses/MIT.toml").write_text(own, "utf-8")
+    with pytest.raises(ConfigError, match=r'MIT\.toml:\d+: "MIT" is in the registry already: .*override = true'):
+        read_folder(tmp_path, base=data)
+    (tmp_path / "licenses/MIT.toml").write_text("override = true\n" + own, "utf-8")
     layered = Registry(read_folder(tmp_path, base=data))
     assert layered.license("MIT").name == "Our MIT"
     assert layered.license("Apache-2.0").name == "Apache License 2.0"

@@ -19,7 +19,6 @@ from cyclonedx.output.json import JsonV1Dot7
 from cyclonedx.spdx import is_supported_id
 from packageurl import PackageURL
 
-from ... import __version__
 from ...registry import License, Model
 from ...registry.schema import Source
 from ..decision import worst
@@ -31,10 +30,10 @@ _DECLARED, _CONCLUDED = LicenseAcknowledgement.DECLARED, LicenseAcknowledgement.
 _LICENSE, _EVIDENCE = ExternalReferenceType.LICENSE, ExternalReferenceType.EVIDENCE
 
 
-def document(inventory: Inventory, name: str, timestamp: dt.datetime | None) -> dict[str, Any]:
+def document(inventory: Inventory, name: str, version: str, timestamp: dt.datetime | None) -> dict[str, Any]:
     """The document. Its serial number stands for its content, the time aside."""
     application = Component(name=name, type=ComponentType.APPLICATION, bom_ref="application")
-    tool = Component(name="llmgate", type=ComponentType.APPLICATION, version=__version__, bom_ref="llmgate")
+    tool = Component(name="llmgate", type=ComponentType.APPLICATION, version=version, bom_ref="llmgate")
     parts = {part.id: _component(part) for part in inventory.parts}
     services = [(service, _service(service)) for service in inventory.services]
     bom = Bom(

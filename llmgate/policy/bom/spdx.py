@@ -13,7 +13,6 @@ from typing import Any
 
 from spdx_python_model import v3_0_1 as spdx
 
-from ... import __version__
 from ...registry import License, Model
 from ..judged import Judged
 from . import said
@@ -28,13 +27,13 @@ _RELATIONS = {"trained-on-outputs": _Type.other}
 """How lineage is told where a model does not descend from the other's weights or answers as a whole."""
 
 
-def document(inventory: Inventory, name: str, timestamp: dt.datetime | None) -> dict[str, Any]:
+def document(inventory: Inventory, name: str, version: str, timestamp: dt.datetime | None) -> dict[str, Any]:
     """The document. Its namespace stands for its content, the time aside.
 
     SPDX wants a time of creation: without a timestamp it is the day on which the newest fact was checked.
     """
     checked = dt.datetime.combine(inventory.checked, dt.time(), dt.UTC) if inventory.checked else _UNDATED
-    writer = _Writer(checked)
+    writer = _Writer(checked, version)
     writer.write(inventory, name)
     drafted = json.dumps(writer.serialized(), ensure_ascii=False)
     named = drafted.replace(_PLACEHOLDER, said.content_id(json.loads(drafted)).urn)
@@ -49,14 +48,14 @@ def document(inventory: Inventory, name: str, timestamp: dt.datetime | None) -> 
 class _Writer:
     """Collects the elements of one document; each is made once and has an id that its name gives."""
 
-    def __init__(self, created: dt.datetime) -> None:
+    def __init__(self, created: dt.datetime, version: str) -> None:
         self._elements: dict[str, Any] = {}
         self._dated = True
         self._creation = spdx.CreationInfo()
         self._creation.specVersion = "3.0.1"
         self._creation.created = created
-        agent = self._new(spdx.SoftwareAgent, "agent", "llmgate", name=f"llmgate {__version__}")
-        tool = self._new(spdx.Tool, "tool", "llmgate", name=f"llmgate {__version__}")
+        agent = self._new(spdx.SoftwareAgent, "agent", "llmgate", name=f"llmgate {version}")
+        tool = self._new(spdx.Tool, "tool", "llmgate", name=f"llmgate {version}")
         self._creation.createdBy.append(agent)
         self._creation.createdUsing.append(tool)
 

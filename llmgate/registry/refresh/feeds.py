@@ -20,8 +20,8 @@ import msgspec
 from ...errors import MissingExtra
 from ..schema import Price, Rates, Tariff, Tier
 
-Cost = dict[str, Decimal]
-"""Rates by their names in the registry."""
+Cost = dict[str, Any]
+"""Rates (Decimal) by their names in the registry."""
 
 
 class Listing(msgspec.Struct, kw_only=True):
@@ -114,7 +114,7 @@ def _models_dev_price(cost: Mapping[str, Any]) -> tuple[tuple[Price, ...], str |
         return (), None
     if cost.get("reasoning") and Decimal(cost["reasoning"]) != base.get("output"):
         return (), "reasoning has a price of its own"
-    steps = {t["tier"]["size"]: t for t in cost.get("tiers") or () if t["tier"]["type"] == "context"}
+    steps = {t["tier"]["size"]: t for t in cost.get("tiers") or () if t["tier"].get("type", "context") == "context"}
     if len(steps) != len(cost.get("tiers") or ()):
         return (), "its tiers are not by context"
     if not steps and cost.get("context_over_200k"):
@@ -228,10 +228,10 @@ def _tariff(charges: Mapping[str, Any]) -> dict[str, Any]:
 def _rates_at(charges: Mapping[str, Any], start: int) -> Cost:
     found = {}
     for name, value in charges.items():
-        if not isinstance(value, Decimal):
-            value = next((t.price for t in reversed(value.tiers) if t.start <= start), value.base)
-        if value:
-            found[name] = _decimal(value)
+        tiers = getattr(value, "tiers", ())
+        rate = next((t.price for t in reversed(tiers) if t.start <= start), getattr(value, "base", value))
+        if rate:
+            found[name] = _decimal(rate)
     return found
 
 
