@@ -10,19 +10,23 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from .price import at
-from .schema import Data, License, Model, Offer, Parameters, Provider, Rates
+from .schema import Data, License, Model, Offer, Parameters, Provider, Rates, Source
 
-Kind = Literal["stale", "conflicting", "dangling", "ungraded", "missing"]
+Kind = Literal["stale", "conflicting", "differing", "dangling", "ungraded", "missing"]
+"""conflicting: both can not be true. differing: both may be, such as a host that stretches a model's context."""
 KINDS: tuple[str, ...] = get_args(Kind)
 Level = Literal["error", "note"]
 LEVELS: dict[Kind, Level] = {
     "stale": "error",
     "conflicting": "error",
+    "differing": "note",
     "dangling": "note",
     "ungraded": "note",
     "missing": "note",
 }
 """error: what is stated can not be relied on. note: what is not stated, or not well enough."""
+_ROUNDING = 1.06
+"""1,000,000 tokens and 1,048,576 are the same context in other words."""
 _PROVIDER_FACTS = ("url", "key_env", "country")
 """What a provider's file should name a source of."""
 
@@ -49,7 +53,7 @@ def _all(data: Data, today: dt.date, oldest: dt.date) -> Iterator[Found]:
     models = {m.id: m for m in data.models}
     for folder, items in (("models", data.models), ("licenses", data.licenses), ("providers", data.providers)):
         for item in items:
-            yield from _stale(f"{folder}/{item.id}", item, oldest)
+            yield from _stale(f"{folder}/{item.id}", item, today, oldest)
             yield from _graded_low(f"{folder}/{item.id}", item)
     for m in data.models:
         yield from _of_model(f"models/{m.id}", m, models, today)
@@ -76,8 +80,17 @@ def _readings(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _readings(item, f"{path}.{key}")
 
 
-def _stale(where: str, item: Any, oldest: dt.date) -> Iterator[Found]:
-    old = [(reading.checked, path) for path, reading in _readings(item) if reading.checked < oldest]
+def _stale(where: str, item: Any, today: dt.date, oldest: dt.date) -> Iterator[Found]:
+    """Readings too old, unless a later one carries the same facts, or they are of an offer that is past."""
+    fresh = {fact for s in getattr(item, "source", ()) if s.checked >= oldest for fact in s.facts}
+    past = [f"offer[{n}]" for n, o in enumerate(getattr(item, "offer", ())) if o.retired_on and o.retired_on <= today]
+    old = [
+        (reading.checked, path)
+        for path, reading in _readings(item)
+        if reading.checked < oldest
+        and not (isinstance(reading, Source) and fresh.issuperset(reading.facts))
+        and path.partition(".")[0] not in past
+    ]
     if old:
         yield "stale", where, f"read {min(old)[0]} or later, and not since {oldest}: {_few(path for _, path in old)}"
 
@@ -185,8 +198,8 @@ def _of_provider(where: str, p: Provider, models: dict[str, Model], today: dt.da
 
 def _of_offer(o: Offer, m: Model, p: Provider, today: dt.date) -> Iterator[tuple[Kind, str]]:
     live = o.retired_on is None or o.retired_on > today
-    if o.context and m.context and o.context > m.context:
-        yield "conflicting", f"its context of {o.context:,} is more than {m.id} has ({m.context:,})"
+    if o.context and m.context and o.context > m.context * _ROUNDING:
+        yield "differing", f"its context of {o.context:,} is more than {m.id} has ({m.context:,})"
     if o.context and o.output and o.output > o.context:
         yield "conflicting", f"its output of {o.output:,} is more than its context of {o.context:,}"
     if o.available_from and o.retired_on and o.available_from > o.retired_on:
