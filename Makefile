@@ -25,13 +25,14 @@ install: .venv/.installed
 	@touch $@
 
 registry: .venv/.installed
-	$(BIN)/python -m llmgate.registry compile
+	$(BIN)/python -m llmgate.registry compile schema coverage
 
 lint: .venv/.dev registry
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/llmgate registry audit --no-config --max-age 365d --fail-on error
 
 test: lint
 	$(BIN)/python -m pytest

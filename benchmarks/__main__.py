@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: import, calls and streams, chat types. Prints tables and writes them as JSON.
+"""`python -m benchmarks`: import, calls and streams, chat types, the registry. Prints tables and writes them as JSON.
 
 Exit code 1 if a target is missed, or if importing llmgate loads what it should not.
 """
@@ -13,11 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from . import calls, chat_types, imports, report
+from . import calls, chat_types, imports, registry, report
 from .contenders import DISTRIBUTIONS
 from .processes import machine
 
-PARTS = ("imports", "calls", "types")
+PARTS = ("imports", "calls", "types", "registry")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -45,6 +45,12 @@ def main() -> int:
     if "types" in parts:
         results["types"] = chat_types.measure()
         print("\n" + report.types_table(results["types"]), flush=True)
+    if "registry" in parts:
+        results["registry"] = registry.measure()
+        print(
+            "\n" + report.table(["registry and policy", "time", "beside"], registry.rows(results["registry"])),
+            flush=True,
+        )
     if "calls" in parts:
         results["calls"] = calls.measure(arguments.rounds)
         print("\n" + report.calls_table(results["calls"]))

@@ -19,6 +19,10 @@ TARGETS: tuple[tuple[str, tuple[str, ...], float], ...] = (
     ("import llmgate; llmgate.Client, of import httpx2", ("imports", "llmgate.Client", "wall_ratio"), 1.2),
     ("async call, of raw httpx", ("calls", "llmgate", "one_async", "wall_ratio"), 0.5),
     ("stream chunk, of raw httpx", ("calls", "llmgate", "stream", "wall_ratio"), 0.5),
+    ("load the registry, of json.loads", ("registry", "load_ratio"), 1.0),
+    ("load the registry, ms", ("registry", "load_ms"), 25.0),
+    ("one decision, us", ("registry", "first_us"), 50.0),
+    ("two uses of every model, ms", ("registry", "select_first_ms"), 20.0),
 )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from .policy import Decision, decide, select
+from .errors import ConfigError
+from .policy import Decision, decide, hanging, select
 from .registry import Model, load
 
 
@@ -30,11 +32,16 @@ def models(
     min_context: int | None = None,
     max_params: int | None = None,
     on: str | None = None,
+    lifecycle: Iterable[str] = (),
+    sort: str = "id",
+    include: Iterable[str] | None = None,
     **facts: Any,
 ) -> list[Model]:
     """The models that pass all filters; with `permits`, only those whose documents permit those uses.
 
-    Conditional models are not among them: give the facts on which they hang, or ask `check`.
+    include: `["conditional"]` adds the conditional ones; `[]` leaves them out without a word. By default they are
+    left out with a warning that says how many they are, and on which facts they hang. The other filters are those
+    of `Registry.models`. ConfigError for a name or a fact that there is not.
     """
     registry = load()
     found = registry.models(
@@ -46,8 +53,18 @@ def models(
         min_context=min_context,
         max_params=max_params,
         on=on,
+        lifecycle=lifecycle,
+        sort=sort,
     )
     asked = [permits] if isinstance(permits, str) else list(permits)
+    wanted = {"permitted", *(include or ())}
+    if unknown := wanted - {"permitted", "conditional"}:
+        raise ConfigError(f'include: "conditional" is wanted, not "{min(unknown)}"')
     if not asked:
         return found
-    return [m for m, decision in select(registry, asked, facts, among=found, on=on) if decision.permitted]
+    judged = select(registry, asked, facts, among=found, on=on)
+    conditional = [d for _, d in judged if d.verdict == "conditional"]
+    if include is None and conditional:
+        words = f'llmgate: {hanging(conditional)}; include=["conditional"] lists them'
+        warnings.warn(words, UserWarning, stacklevel=1)
+    return [m for m, decision in judged if decision.verdict in wanted]

@@ -66,11 +66,13 @@ class Core:
         *,
         clients: Mapping[str, Any] | None = None,
         hooks: Iterable[Hook] = (),
+        record: bool = False,
     ) -> None:
+        """record: whether the config's ledger is opened, because calls will be made."""
         self.config = Config.load(config)
         self.registry = self.config.registry
         self.clients = dict(clients or {})
-        self._keeper = _keeper(self.config)
+        self._keeper = _keeper(self.config) if record else None
         self.hooks: tuple[Hook, ...] = (*((self._keeper,) if self._keeper else ()), *hooks)
         self.health = Health()
         self.ring = KeyRing()
@@ -242,7 +244,8 @@ class Core:
         reply.dropped = [*reply.dropped, *dropped]
         reply.terms = slot.decision
         prices = slot.deployment.offer.price if slot.deployment.offer else None
-        reply.cost_usd = cost(reply.usage, prices, _today(), beside=running.modalities & {*MODALITIES})
+        beside = {*running.modalities, *(name for part in reply.message.content for name in _modalities(part))}
+        reply.cost_usd = cost(reply.usage, prices, _today(), beside=beside.intersection(MODALITIES))
         if not slot.allowed:
             result.attempts[-1].reason = f"policy would deny it: {short(slot.decision)}"
         if running.parse is not None and not reply.tool_calls:

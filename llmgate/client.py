@@ -39,7 +39,7 @@ class Client:
         hooks: Iterable[Hook] = (),
         transport: Transport | None = None,
     ) -> None:
-        self._core = Core(config, clients=clients, hooks=hooks)
+        self._core = Core(config, clients=clients, hooks=hooks, record=True)
         self._transports = Transports[Transport](self._core.clients, transport, asynchronous=False)
 
     @property
@@ -121,7 +121,7 @@ class AsyncClient:
         hooks: Iterable[Hook] = (),
         transport: AsyncTransport | None = None,
     ) -> None:
-        self._core = Core(config, clients=clients, hooks=hooks)
+        self._core = Core(config, clients=clients, hooks=hooks, record=True)
         self._transports = Transports[AsyncTransport](self._core.clients, transport, asynchronous=True)
 
     @property

@@ -11,7 +11,7 @@ import typer
 
 from .. import __version__
 from ..errors import ConfigError, GateError, PolicyDenied
-from . import bom, chat, check, compare, config, doctor, ledger, licenses, lineage, models, notices, registry
+from . import bom, chat, check, compare, config, doctor, ledger, licenses, lineage, models, notices, registry, usage
 from .output import complain, flowing
 
 FAILED, WRONG, DENIED, NO_EVIDENCE, INTERRUPTED, PIPE_CLOSED = 1, 2, 4, 5, 130, 141
@@ -36,19 +36,19 @@ for _command in (
     notices.notices,
     bom.bom,
     lineage.lineage,
+    usage.usage,
     doctor.doctor,
 ):
     app.command(help=flowing(_command.__doc__))(_command)
-for _name, _help, _check in (
-    ("config", "The config, llmgate.toml.", config.check),
-    ("registry", "The registry's data.", registry.check),
+for _name, _help, _commands in (
+    ("config", "The config, llmgate.toml.", (config.check,)),
+    ("registry", "The registry's data.", (registry.check, registry.audit)),
+    ("ledger", "The record of calls.", (ledger.verify,)),
 ):
     _group = typer.Typer(help=_help)
-    _group.command("check", help=flowing(_check.__doc__))(_check)
+    for _each in _commands:
+        _group.command(_each.__name__, help=flowing(_each.__doc__))(_each)
     app.add_typer(_group, name=_name)
-_ledger = typer.Typer(help="The record of calls.")
-_ledger.command("verify", help=flowing(ledger.verify.__doc__))(ledger.verify)
-app.add_typer(_ledger, name="ledger")
 
 
 @app.callback(invoke_without_command=True)

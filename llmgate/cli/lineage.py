@@ -160,24 +160,40 @@ def _show(groups: list[Group], asked: tuple[str, ...], what: str) -> None:
         say(f"No {what} to judge.")
         return
     said = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
-    say(f"{total} {what}, for {', '.join(asked)}: {said}", style="bold")
+    say(f"{_counted(total, what)}, for {', '.join(asked)}: {said}", style="bold")
     for g in groups:
         _show_group(g, what)
     say()
     say(NOT_ADVICE, style="dim")
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what if number != 1 else what.removesuffix('s')}"
+
+
+def _kinds(g: Group) -> list[tuple[str, str]]:
+    """The kinds of model that might be trained, each with its verdict; names that mean the same in one line."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for student in g.students:
+        facts = dict(student.facts)
+        last = facts.popitem()
+        rest = "".join(f"{name}={value}, " for name, value in facts.items())
+        names.setdefault((f"{rest}{last[0]}=", student.verdict), []).append(last[1])
+    return [(kind + " or ".join(values), verdict) for (kind, verdict), values in names.items()]
+
+
 def _show_group(g: Group, what: str) -> None:
     say()
     whose = f" of {g.target}" if g.target else ""
-    say(f"{g.verdict}: {g.count} {what}{whose}", style=f"bold {STYLES[g.verdict]}")
+    say(f"{g.verdict}: {_counted(g.count, what)}{whose}", style=f"bold {STYLES[g.verdict]}")
     if g.first and g.last:
         days = f"{g.first} to {g.last}" if g.first != g.last else f"{g.first}"
         governed = ", ".join(i.id for i in g.instruments) or "no document that the registry knew"
         say(f"produced {days} under {governed}", indent=2, hang=2, style="dim")
     if g.rows:
         more = f" and {len(g.rows) - _ROWS_SHOWN} more" if len(g.rows) > _ROWS_SHOWN else ""
-        say(f"lines {', '.join(map(str, g.rows[:_ROWS_SHOWN]))}{more}", indent=2, hang=2)
+        lines = "lines" if len(g.rows) > 1 else "line"
+        say(f"{lines} {', '.join(map(str, g.rows[:_ROWS_SHOWN]))}{more}", indent=2, hang=2)
     if g.why_unknown:
         say(g.why_unknown, indent=2, hang=2)
     if g.decision is None:
@@ -186,9 +202,8 @@ def _show_group(g: Group, what: str) -> None:
         remedy = f" Remedy: {reason.remedy}" if reason.remedy else ""
         say(f"{reason.summary}{remedy}", indent=2, hang=2)
         say(f"[{cite(reason)}]", indent=4, style="dim")
-    for student in g.students:
-        kind = ", ".join(f"{name}={value}" for name, value in student.facts.items())
-        say(f"{kind}: {student.verdict}", indent=2, style=STYLES[student.verdict])
+    for kind, verdict in _kinds(g):
+        say(f"{kind}: {verdict}", indent=2, style=STYLES[verdict])
     told = {name for student in g.students for name in student.facts}
     hangs = [name for name in g.decision.missing_facts if name not in told]
     if hangs and g.verdict == "conditional":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Annotated, Any, get_args
 
 import msgspec
@@ -11,10 +11,11 @@ import typer
 
 from .._toml import nearest
 from ..errors import ConfigError
-from ..policy import Decision, uses
+from ..policy import Decision, hanging, uses
 from ..policy.facts import number
 from ..registry import Model, Registry
-from ..registry.schema import Parameters
+from ..registry.schema import Lifecycle, Parameters
+from ..registry.sorting import SORTS, mmlu
 from ..registry.vocabulary import Modality
 from . import options
 from .output import as_json, complain, narrow, quantity, say, table
@@ -43,6 +44,9 @@ def models(
     ] = None,
     developer: Annotated[str | None, typer.Option("--developer", metavar="ID", help="Who made it.")] = None,
     family: Annotated[str | None, typer.Option("--family", metavar="ID", help="Such as llama-3.1.")] = None,
+    lifecycle: Annotated[
+        list[str] | None, typer.Option("--lifecycle", metavar="STATE", help="active, deprecated, ...; repeatable: any.")
+    ] = None,
     on: Annotated[
         str | None,
         typer.Option("--on", metavar="PROVIDER", help="Offered by this provider, and judged under its terms too."),
@@ -84,8 +88,9 @@ def models(
         min_context=_count(min_context, "--min-context"),
         max_params=_count(max_params, "--max-params"),
         on=on,
+        lifecycle=[_one_of(x, get_args(Lifecycle), "--lifecycle") for x in lifecycle or ()],
+        sort=sort,
     )
-    found.sort(key=SORTS[sort])
     listed: Found = [(m, None) for m in found]
     conditional: list[Decision] = []
     if permits:
@@ -101,7 +106,7 @@ def models(
     else:
         _table(judge.registry, listed, sort, bool(include))
     if conditional:
-        complain(_more(conditional))
+        complain(f"{hanging(conditional)}; --include conditional lists them")
 
 
 def _one_of(value: str, known: Iterable[str], option: str) -> str:
@@ -119,33 +124,6 @@ def _count(text: str | None, option: str) -> int | None:
         return int(number(text))
     except (ValueError, OverflowError) as error:
         raise ConfigError(f'{option} "{text}": {error}') from None
-
-
-def _total(model: Model) -> int | None:
-    return model.parameters.total if isinstance(model.parameters, Parameters) else None
-
-
-def _mmlu(model: Model) -> Any:
-    scores = [b for b in model.benchmark if b.name == "mmlu"]
-    return max(scores, key=lambda b: b.score, default=None)
-
-
-def _falling(value: Callable[[Model], float | None]) -> Callable[[Model], Any]:
-    """The key for an order with the greatest first and the unknown last."""
-    return lambda m: (value(m) is None, -(value(m) or 0), m.id)
-
-
-def _day(model: Model) -> float | None:
-    return float((model.released or "").replace("-", "").ljust(8, "0")) if model.released else None
-
-
-SORTS: dict[str, Callable[[Model], Any]] = {
-    "id": lambda m: m.id,
-    "released": _falling(_day),
-    "context": _falling(lambda m: m.context),
-    "parameters": _falling(_total),
-    "mmlu": _falling(lambda m: b.score if (b := _mmlu(m)) else None),
-}
 
 
 def model_json(model: Model) -> dict[str, Any]:
@@ -199,20 +177,12 @@ def _table(registry: Registry, listed: Found, sort: str, with_verdict: bool) -> 
         ]
         row += [] if short else [m.developer, m.released or ""]
         if sort == "mmlu":
-            row += [f"{best.score:g} ({best.setting})" if (best := _mmlu(m)) else ""]
+            row += [f"{best.score:g} ({best.setting})" if (best := mmlu(m)) else ""]
         if with_verdict and decision:
             row += [decision.verdict, " ".join(decision.missing_facts)]
         rows.append(row)
     table(columns, rows)
     say(f"{len(listed)} model{'' if len(listed) == 1 else 's'}", style="dim")
-
-
-def _more(conditional: Sequence[Decision]) -> str:
-    """How many more there are under conditions, and on which facts they hang."""
-    facts = Counter(name for d in conditional for name in d.missing_facts or ("a step that is yours to take",))
-    hangs = ", ".join(f"{name} ({count})" for name, count in facts.most_common())
-    what = "1 more is" if len(conditional) == 1 else f"{len(conditional)} more are"
-    return f"{what} conditional, on {hangs}; --include conditional lists them"
 
 
 def _grid(found: list[Model], json: bool) -> None:

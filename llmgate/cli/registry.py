@@ -1,7 +1,11 @@
-"""`llmgate registry check`: whether registry data is well formed and leads nowhere wrong."""
+"""`llmgate registry check` and `audit`: whether registry data is well formed, and what is wrong or wanting in it."""
 
 from __future__ import annotations
 
+import datetime as dt
+import re
+from collections import Counter
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +14,7 @@ import typer
 from ..errors import ConfigError
 from ..registry import load
 from . import options
-from .output import as_json, say
+from .output import as_json, heading, say
 
 _CHECKOUT = Path(__file__).parents[2] / "registry"
 
@@ -61,3 +65,47 @@ def check(
         as_json(counts)
     else:
         say(told)
+
+
+def audit(
+    max_age: Annotated[
+        str, typer.Option("--max-age", metavar="DAYS", help="For how long a reading counts as fresh: 180d.")
+    ] = "180d",
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            "--fail-on", metavar="LEVEL", help="any, or error: then notes are only counted, and cost nothing."
+        ),
+    ] = "any",
+    config: options.Config_ = None,
+    no_config: options.NoConfig = False,
+    json: options.Json = False,
+) -> int:
+    """Lists what is wrong or wanting in the registry, your own folders included: errors are stale facts and
+    contradictions; notes are facts that are missing, ungraded, dangling or differ from source to source.
+
+    Exit code: 0 clean, 1 with findings.
+
+    Example: llmgate registry audit --max-age 365d --fail-on error
+    """
+    from ..registry.audit import audit as findings
+
+    days = re.fullmatch(r"(\d+)d?", max_age)
+    if not days:
+        raise ConfigError(f'--max-age "{max_age}": a number of days is wanted, such as 180d')
+    if fail_on not in ("any", "error"):
+        raise ConfigError(f'--fail-on "{fail_on}": any or error is wanted')
+    registry = options.Judge(config, no_config).registry
+    found = findings(registry.data, dt.date.today(), int(days[1]))
+    if json:
+        as_json(found)
+    else:
+        listed = [f for f in found if fail_on in ("any", f.level)]
+        for (level, kind), group in groupby(listed, key=lambda f: (f.level, f.kind)):
+            heading(f"{kind} ({level})")
+            for finding in group:
+                say(f"{finding.where}: {finding.what}", indent=2, hang=2)
+        levels = Counter(f.level for f in found)
+        say()
+        say(f"{levels['error']} errors, {levels['note']} notes" if found else "Clean.")
+    return 1 if any(fail_on in ("any", f.level) for f in found) else 0

@@ -333,9 +333,13 @@ class SqliteReader:
 
     def verify(self, earlier: Iterable[Head] = ()) -> Report:
         """Checks the chain, and that stored answers are those that were given."""
-        heads = [Head(*row) for row in self._db.execute("SELECT writer, seq, hash FROM heads")]
-        report = verify(self.entries(), heads, earlier, self._hash_at)
-        changed = tuple(self._changed_answers())
+        self._db.execute("BEGIN")  # one moment's view, whoever writes meanwhile
+        try:
+            heads = [Head(*row) for row in self._db.execute("SELECT writer, seq, hash FROM heads")]
+            report = verify(self.entries(), heads, earlier, self._hash_at)
+            changed = tuple(self._changed_answers())
+        finally:
+            self._db.execute("ROLLBACK")
         return Report(report.entries, report.heads, report.findings + changed)
 
     def _hash_at(self, writer: str, seq: int) -> str | None:

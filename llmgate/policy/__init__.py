@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -24,6 +25,7 @@ __all__ = [
     "Reason",
     "Rules",
     "decide",
+    "hanging",
     "select",
     "uses",
     "worst",
@@ -85,6 +87,13 @@ class Policy:
         if made is None:
             made = self._made[key] = decide(self.registry, deployment, asked, facts, rules=self.rules.own)
         return made
+
+
+def hanging(conditional: Collection[Decision]) -> str:
+    """How many more there are under conditions, and on which facts they hang, in words."""
+    facts = Counter(name for d in conditional for name in d.missing_facts or ("a step that is yours to take",))
+    hangs = ", ".join(f"{name} ({count})" for name, count in facts.most_common())
+    return f"{'1 more is' if len(conditional) == 1 else f'{len(conditional)} more are'} conditional, on {hangs}"
 
 
 def select(

@@ -71,14 +71,32 @@ def governing(registry: Registry, deployment: Deployment, today: dt.date) -> Ite
                 yield from with_policies(_current(registry, developer.terms, today), why)
 
 
-def _governing(registry: Registry, deployment: Deployment, today: dt.date) -> tuple[Governing, ...]:
-    """`governing`, worked out once for a day."""
-    model, provider = deployment.model, deployment.provider
-    named = (deployment.wire, model and model.id, provider and provider.id, deployment.license)
-    made: tuple[Governing, ...] = registry.remember(
-        ("governing", *named, today), lambda: tuple(governing(registry, deployment, today))
+class _Documents(msgspec.Struct, frozen=True, gc=False):
+    """The instruments that govern a deployment on a day, and what follows from them alone.
+
+    names: what a decision on them hangs on beside uses and facts: with the same names it is the same decision.
+    asks: for each, the facts that its conditions ask; asks_of_target: of all, those that are the target's.
+    """
+
+    governing: tuple[Governing, ...]
+    names: tuple[str, ...]
+    asks: tuple[tuple[str, ...], ...]
+    asks_of_target: tuple[str, ...]
+    instruments: tuple[Instrument, ...]
+
+
+def _documents(governing: Iterable[Governing], today: dt.date) -> _Documents:
+    found = tuple(governing)
+    asks = tuple(_asks(g.license) for g in found)
+    return _Documents(
+        governing=found,
+        names=tuple(name for g in found for name in (g.license.id, _unreadable(g, today) or "")),
+        asks=asks,
+        asks_of_target=tuple(sorted(MODEL_FACTS.keys() & {name for names in asks for name in names})),
+        instruments=tuple(
+            Instrument(g.license.id, g.license.text.sha256 if g.license.text else None, g.why) for g in found
+        ),
     )
-    return made
 
 
 def _own_service(model: Model, provider: Provider | None) -> bool:
@@ -134,65 +152,118 @@ def decide(
     asked = checked_uses(use)
     given = facts if isinstance(facts, Facts) else Facts(facts)
     today = dt.date.fromisoformat(str(given["date"])) if "date" in given else dt.date.today()
-    known: dict[str, Any] = {"date": today.isoformat(), **given, **_own_facts(deployment)}
-    contracts = {registry.license(c).id for c in _items(given, "contracts")}
-    if "registered" in given:
-        known["registered"] = frozenset(registry.license(r).id for r in _items(given, "registered"))
+    model, provider = deployment.model, deployment.provider
+    tier = given.get("provider_tier")
 
+    if instruments is None:
+        place = (deployment.wire, model and model.id, provider and provider.id, deployment.license)
+        documents = registry.remember(
+            ("documents", *place, today), lambda: _documents(governing(registry, deployment, today), today)
+        )
+    else:
+        documents = _documents(instruments, today)
+    own_facts = _own_facts(deployment)
+    absent = (*_gaps(deployment), *gaps)
+    key = ("weighed", documents.names, asked, given, today, absent, *map(own_facts.get, documents.asks_of_target))
+    weighed = registry.remember(key, lambda: _weigh(registry, documents, asked, given, today, own_facts, absent))
+    if rules:
+        contracts = _instruments(registry, given, "contracts")
+        in_place = [g.license for g in documents.governing if g.license.id not in contracts]
+        known = _known(registry, given, today, own_facts) | own.target_facts(deployment, in_place)
+        for name in {n for rule in rules for n in rule.asks() if n.startswith("use.")}:
+            one = (name.removeprefix("use."),)
+            known[name] = decide(registry, deployment, one, given, instruments=documents.governing, gaps=gaps).verdict
+        more = own.reasons(rules, asked, known, deployment.name)
+        weighed = _summed(registry, asked, given, [*weighed.reasons, *more], weighed.obligations, rules)
+    return Decision(
+        target=deployment.name,
+        verdict=weighed.verdict,
+        uses=dict(weighed.uses),
+        reasons=weighed.reasons,
+        obligations=weighed.obligations,
+        missing_facts=weighed.missing_facts,
+        id="d-" + hashlib.sha256(weighed.digest + deployment.name.encode()).hexdigest()[:16],
+        basis=Basis(
+            date=today,
+            registry=registry.hash,
+            instruments=documents.instruments,
+            model=model.id if model else None,
+            developer=model.developer if model else None,
+            hosting=provider.kind if provider else None,
+            tier=tier if isinstance(tier, str) else None,
+            declared=deployment.license or (),
+        ),
+        note=_note(deployment),
+    )
+
+
+class _Weighed(msgspec.Struct, frozen=True, gc=False):
+    """All of a Decision that is the same for every target under the same documents."""
+
+    verdict: str
+    uses: dict[str, str]
+    reasons: tuple[Reason, ...]
+    obligations: tuple[Owed, ...]
+    missing_facts: tuple[str, ...]
+    digest: bytes
+
+
+def _weigh(
+    registry: Registry,
+    documents: _Documents,
+    asked: tuple[str, ...],
+    given: Facts,
+    today: dt.date,
+    own_facts: Mapping[str, Any],
+    absent: Iterable[str],
+) -> _Weighed:
+    known = _known(registry, given, today, own_facts)
+    contracts = _instruments(registry, given, "contracts")
     reasons: list[Reason] = []
     owed: list[Owed] = []
-    governs = _governing(registry, deployment, today) if instruments is None else tuple(instruments)
-    for g in governs:
+    for g, asks in zip(documents.governing, documents.asks, strict=True):
         if g.license.id in contracts:
             reasons.append(_replaced(g.license, asked))
         elif why_not := _unreadable(g, today):
             reasons.append(Reason(g.license.id, "", "unknown", why_not, g.license.url, None, "U", asked))
         else:
-            stated, owes = _said(registry, g.license, asked, given, known)
-            reasons += stated
+            key = ("said", g.license.id, asked, *map(known.get, asks))
+            said, owes = registry.remember(key, lambda licence=g.license: _said(licence, asked, known))
+            reasons += said
             owed += owes
-    reasons.extend(_gaps(deployment, asked))
-    reasons.extend(_gap(text, asked) for text in gaps)
-    if rules:
-        known |= own.target_facts(deployment, [g.license for g in governs if g.license.id not in contracts])
-        for name in {n for rule in rules for n in rule.asks() if n.startswith("use.")}:
-            known[name] = decide(registry, deployment, (name.removeprefix("use."),), given, instruments=governs).verdict
-        reasons.extend(own.reasons(rules, asked, known, deployment.name))
+    reasons.extend(Reason("unknown", "", "unknown", gap, "", None, "U", asked) for gap in absent)
+    return _summed(registry, asked, given, reasons, owed)
 
+
+def _summed(
+    registry: Registry,
+    asked: tuple[str, ...],
+    given: Facts,
+    reasons: list[Reason],
+    owed: Iterable[Owed],
+    rules: tuple[own.OwnRule, ...] = (),
+) -> _Weighed:
+    """What reasons come to: for each use the worst, and the worst of all."""
     by_use = {u: worst([r.verdict for r in reasons if u in r.uses], "unknown") for u in asked}
-    verdict = worst(list(by_use.values()), "unknown")
-    missing = sorted({m for r in reasons if r.verdict == "conditional" for m in r.missing})
-    reasons.sort(key=lambda r: -VERDICTS.index(r.verdict))
+    reasons = sorted(reasons, key=lambda r: -VERDICTS.index(r.verdict))
     said = [(r.license, r.clause, r.verdict) for r in reasons]
-    identity = msgspec.json.encode([registry.hash, deployment.name, asked, given.ordered(), by_use, said, *rules])
-    return Decision(
-        target=deployment.name,
-        verdict=verdict,
+    identity = msgspec.json.encode([registry.hash, asked, given.ordered(), by_use, said, *rules])
+    return _Weighed(
+        verdict=worst(list(by_use.values()), "unknown"),
         uses=by_use,
         reasons=tuple(reasons),
         obligations=tuple(dict.fromkeys(owed)),
-        missing_facts=tuple(missing),
-        id="d-" + hashlib.sha256(identity).hexdigest()[:16],
-        basis=_basis(registry, deployment, governs, today, given),
-        note=_note(deployment),
+        missing_facts=tuple(sorted({m for r in reasons if r.verdict == "conditional" for m in r.missing})),
+        digest=hashlib.sha256(identity).digest(),
     )
 
 
-def _basis(
-    registry: Registry, deployment: Deployment, governs: Iterable[Governing], today: dt.date, given: Facts
-) -> Basis:
-    model, provider, tier = deployment.model, deployment.provider, given.get("provider_tier")
-    texts = [(g, g.license.text) for g in governs]
-    return Basis(
-        date=today,
-        registry=registry.hash,
-        instruments=tuple(Instrument(g.license.id, text.sha256 if text else None, g.why) for g, text in texts),
-        model=model.id if model else None,
-        developer=model.developer if model else None,
-        hosting=provider.kind if provider else None,
-        tier=tier if isinstance(tier, str) else None,
-        declared=deployment.license or (),
-    )
+def _known(registry: Registry, given: Facts, today: dt.date, own_facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Every fact that a condition may ask: those given, the day, the target's own."""
+    known: dict[str, Any] = {"date": today.isoformat(), **given, **own_facts}
+    if "registered" in given:
+        known["registered"] = _instruments(registry, given, "registered")
+    return known
 
 
 def _unreadable(g: Governing, today: dt.date) -> str | None:
@@ -205,24 +276,17 @@ def _unreadable(g: Governing, today: dt.date) -> str | None:
     return None
 
 
+def _asks(licence: License) -> tuple[str, ...]:
+    """The facts that the conditions of a document ask."""
+    whens = [row.when for rows in (licence.rule, licence.obligation) for row in rows]
+    options = [one for when in whens if when for one in (when if isinstance(when, tuple) else (when,))]
+    return tuple(sorted({name for one in options for name in one}))
+
+
 def _said(
-    registry: Registry, licence: License, asked: tuple[str, ...], given: Facts, known: Mapping[str, Any]
-) -> tuple[list[Reason], list[Owed]]:
-    """What a licence says and asks for: the same for all targets that are alike in what it asks of them, so it is
-    worked out once for them all."""
-    names = registry.remember(("asks", licence.id), lambda: _asks_of_target(licence))
-    key = ("said", licence.id, asked, given, known["date"], *[known.get(n) for n in names])
-    made: tuple[list[Reason], list[Owed]] = registry.remember(
-        key, lambda: (list(_reasons(licence, asked, known)), list(_owed(licence, asked, known)))
-    )
-    return made
-
-
-def _asks_of_target(licence: License) -> list[str]:
-    """The facts of the target, not of the user, on which a licence hangs."""
-    rows: tuple[Rule | Obligation, ...] = (*licence.rule, *licence.obligation)
-    options = [one for r in rows if r.when for one in (r.when if isinstance(r.when, tuple) else (r.when,))]
-    return sorted({name for one in options for name in one if name in MODEL_FACTS})
+    licence: License, asked: tuple[str, ...], known: Mapping[str, Any]
+) -> tuple[tuple[Reason, ...], tuple[Owed, ...]]:
+    return tuple(_reasons(licence, asked, known)), tuple(_owed(licence, asked, known))
 
 
 def _reasons(licence: License, asked: tuple[str, ...], known: Mapping[str, Any]) -> Iterator[Reason]:
@@ -297,29 +361,21 @@ def _replaced(licence: License, asked: tuple[str, ...]) -> Reason:
     return Reason(licence.id, "contracts", "permitted", summary, licence.url, None, "declared", asked)
 
 
-def _gap(summary: str, asked: tuple[str, ...]) -> Reason:
-    return Reason("unknown", "", "unknown", summary, "", None, "U", asked)
-
-
-def _gaps(deployment: Deployment, asked: tuple[str, ...]) -> Iterator[Reason]:
+def _gaps(deployment: Deployment) -> Iterator[str]:
     """What no document settles: a model nobody knows, a closed model without terms."""
     model, provider = deployment.model, deployment.provider
-
-    def gap(summary: str) -> Reason:
-        return _gap(summary, asked)
-
     if model is None and not deployment.license:
-        yield gap(f"the registry does not know {deployment.wire}: its license is unknown")
+        yield f"the registry does not know {deployment.wire}: its license is unknown"
     elif model is not None and model.weights != "open":
         if provider is None:
-            yield gap(f"{model.id} has no weights to license and no service whose terms the registry knows")
+            yield f"{model.id} has no weights to license and no service whose terms the registry knows"
         elif not provider.terms and not (deployment.offer and deployment.offer.terms):
-            yield gap(f"the registry knows no terms of {provider.name} for {model.id}")
+            yield f"the registry knows no terms of {provider.name} for {model.id}"
         elif deployment.offer is None and model.developer not in provider.developers:
-            yield gap(f"the registry knows no offer of {model.id} at {provider.name}")
+            yield f"the registry knows no offer of {model.id} at {provider.name}"
     elif provider is not None and not provider.terms and provider.kind not in ("self-hosted", "embedded"):
         if not (deployment.offer and deployment.offer.terms):
-            yield gap(f"the registry knows no terms of {provider.name}")
+            yield f"the registry knows no terms of {provider.name}"
 
 
 def _note(deployment: Deployment) -> str | None:
@@ -349,6 +405,7 @@ def _own_facts(deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def _items(facts: Mapping[str, Any], name: str) -> frozenset[str]:
-    value = facts.get(name, frozenset())
-    return value if isinstance(value, frozenset) else frozenset()
+def _instruments(registry: Registry, given: Facts, fact: str) -> frozenset[str]:
+    """The ids of the instruments that a fact names, by id or short name; ConfigError for one that there is not."""
+    named = given.get(fact)
+    return frozenset(registry.license(name).id for name in named) if isinstance(named, frozenset) else frozenset()

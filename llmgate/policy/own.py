@@ -13,7 +13,7 @@ import msgspec
 from .._toml import nearest
 from ..errors import ConfigError
 from ..registry import Deployment, License, Registry
-from ..registry.schema import Filled, Model, Parameters, Provider, Test, Url, When
+from ..registry.schema import Filled, Host, Lifecycle, Parameters, Test, Url, Weights, When
 from ..registry.vocabulary import FACTS, GRADES, TARGET_FACTS, USES, VERDICTS, Use, is_fact
 from .conditions import Truth, describe, holds
 from .decision import Reason
@@ -101,18 +101,14 @@ def _known_names(registry: Registry) -> dict[str, Callable[[str], str]]:
         "model.id": lambda name: registry.model(name).id,
         "model.family": of("family", (m.family for m in models)),
         "model.developer": of("developer", (m.developer for m in models)),
-        "model.lifecycle": of("lifecycle", _choices(Model, "lifecycle")),
-        "model.weights": of("kind of weights", _choices(Model, "weights")),
+        "model.lifecycle": of("lifecycle", get_args(Lifecycle)),
+        "model.weights": of("kind of weights", get_args(Weights)),
         "provider.id": lambda name: registry.provider(name).id,
-        "provider.kind": of("kind of provider", _choices(Provider, "kind")),
+        "provider.kind": of("kind of provider", get_args(Host)),
         "license.id": lambda name: registry.license(name).id,
         "license.grade": of("grade", (*GRADES, UNREAD)),
         **{f"use.{use}": of("verdict", VERDICTS) for use in USES},
     }
-
-
-def _choices(kind: type[Any], field: str) -> tuple[str, ...]:
-    return get_args(msgspec.structs.fields(kind)[kind.__struct_fields__.index(field)].type)
 
 
 def _few(names: list[str]) -> str:

@@ -7,13 +7,15 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
 from .._toml import nearest
 from ..errors import ConfigError, ModelUnavailable
-from .schema import Data, License, Model, Offer, Parameters, Provider
+from .schema import Data, License, Lifecycle, Model, Offer, Parameters, Provider, Weights
+from .sorting import SORTS
+from .vocabulary import Modality
 
 __all__ = ["Deployment", "License", "Model", "Offer", "Provider", "Registry", "load"]
 
@@ -203,14 +205,26 @@ class Registry:
         max_params: int | None = None,
         on: str | None = None,
         lifecycle: Iterable[str] = (),
+        sort: str = "id",
     ) -> list[Model]:
         """Models by their facts. What is not known does not pass a numeric filter.
 
         input, output: modalities that it must all take or give. min_context: tokens. max_params: total parameters.
-        on: the id of a provider that offers it.
+        on: the id of a provider that offers it. sort: id, released, context, parameters or mmlu; all but id list the
+        greatest first, and the unknown last. ConfigError for a name that there is not.
         """
         takes, gives, states = set(input), set(output), set(lifecycle)
         host = self.provider(on) if on else None
+        for what, named, known in (
+            ("modality", takes | gives, set(get_args(Modality))),
+            ("lifecycle", states, set(get_args(Lifecycle))),
+            ("kind of weights", {weights}, set(get_args(Weights))),
+            ("developer", {developer}, {m.developer for m in self.data.models}),
+            ("family", {family}, {m.family for m in self.data.models}),
+            ("order", {sort}, set(SORTS)),
+        ):
+            for name in named - known - {None}:
+                raise ConfigError(f'there is no {what} "{name}"{nearest(str(name), known)}')
 
         def fits(m: Model) -> bool:
             return (
@@ -225,7 +239,7 @@ class Registry:
                 and (host is None or (host.id, m.id) in self._offers)
             )
 
-        return [m for m in self.data.models if fits(m)]
+        return sorted(filter(fits, self.data.models), key=SORTS[sort])
 
     def remember(self, key: Any, make: Callable[[], T]) -> T:
         """What follows from this registry and the key alone: made once, and kept as long as there is room."""

@@ -144,7 +144,7 @@ def _of_licenses(data: Data) -> Iterator[Found]:
     named = {id_ for m in data.models for id_ in m.license}
     named |= {id_ for p in data.providers for id_ in p.terms}
     named |= {id_ for p in data.providers for o in p.offer for id_ in o.terms or ()}
-    named |= {id_ for x in data.licenses for id_ in (*x.incorporates, x.supersedes)}
+    named |= {id_ for x in data.licenses for id_ in (*x.incorporates, x.supersedes) if id_}
     texts: dict[str, list[str]] = defaultdict(list)
     for x in data.licenses:
         where = f"licenses/{x.id}"

@@ -99,7 +99,7 @@ class License(_Data, frozen=True):
     id: LicenseId
     name: Filled
     kind: Literal["weights", "policy", "terms"]
-    """weights: a licence of weights. policy: an acceptable-use policy, which only restricts. terms: a service's terms."""
+    """weights: a licence of weights. policy: of acceptable use, which only restricts. terms: a service's terms."""
     licensor: str
     url: Url
     short: tuple[Id, ...] = ()
@@ -189,6 +189,10 @@ class Lineage(_Data, frozen=True):
     relation: Literal["finetune", "merge", "quantized", "adapter", "distilled", "trained-on-outputs"]
 
 
+Weights = Literal["open", "closed", "unreleased"]
+Lifecycle = Literal["active", "preview", "deprecated", "retired", "uncallable"]
+
+
 class Model(_Data, frozen=True):
     """The facts of one model, host aside."""
 
@@ -196,9 +200,9 @@ class Model(_Data, frozen=True):
     name: Filled
     developer: Id
     family: Id
-    weights: Literal["open", "closed", "unreleased"]
+    weights: Weights
     """open: anyone can get them (perhaps after accepting terms). closed: only behind a service. unreleased: neither."""
-    lifecycle: Literal["active", "preview", "deprecated", "retired", "uncallable"]
+    lifecycle: Lifecycle
     """uncallable: no public service or weights ever let one call it; it is here for its facts."""
     input: tuple[Modality, ...]
     output: tuple[Modality, ...]
@@ -322,12 +326,15 @@ class Offer(_Data, frozen=True, kw_only=True):
     """Of the facts that were read elsewhere than in `source`."""
 
 
+Host = Literal["first-party", "host", "aggregator", "self-hosted", "embedded"]
+
+
 class Provider(_Data, frozen=True):
     """How a host is reached, and under which terms."""
 
     id: Id
     name: Filled
-    kind: Literal["first-party", "host", "aggregator", "self-hosted", "embedded"]
+    kind: Host
     dialect: Literal["openai_chat", "openai_responses", "anthropic_messages", "gemini_generate"]
     url: Url | None = None
     auth: Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "none"] = "bearer"

@@ -103,11 +103,11 @@ def test_the_text_says_how_many_which_and_why(gate: Gate) -> None:
     out = gate("lineage", "--fact", "trained_model_family=mistral").out
     assert "4 outputs, for train-on-outputs: 3 permitted, 1 prohibited" in out
     assert f"permitted: 2 outputs of {MISTRAL}" in out
-    assert f"prohibited: 1 outputs of {LLAMA}" in out
+    assert f"prohibited: 1 output of {LLAMA}" in out
     assert "LicenseRef-llmgate-llama-3-community" in out
     assert out.count("not legal advice") == 1
     hangs = gate("lineage").out
-    assert "trained_model_family=llama-3: permitted" in hangs
+    assert "trained_model_family=llama-3 or llama3 or meta-llama-3: permitted" in hangs
     assert "trained_model_family=any-other: prohibited" in hangs
 
 
@@ -117,6 +117,33 @@ def test_facts_of_the_config_count(gate: Gate) -> None:
     assert gate("lineage", "--no-config", "--ledger", "calls.db").code == 3
     gate.config(CONFIG.replace('"monthly', '# "monthly'))
     assert "Not given: monthly_active_users@2024-03" in gate("lineage").out
+
+
+def test_a_hosts_terms_bind_by_what_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "k" * 20)
+    gate = Gate(tmp_path)
+    gate.config(CONFIG.replace("[providers.own]", '[providers.openai]\napi_key = "env:A_KEY"\n\n[providers.own]'))
+    with Client(tmp_path / "llmgate.toml", transport=MockTransport(lambda request: reply())) as client:
+        assert client.chat("hi", model="openai:gpt-4o").target == "openai:gpt-4o"
+    [group] = gate("lineage", "--json").json["groups"]
+    assert [(*s["facts"].values(), s["verdict"]) for s in group["students"]] == [
+        # whether it competes, whether it is distributed
+        ("false", "false", "permitted"),
+        ("false", "true", "permitted"),
+        ("true", "false", "conditional"),
+        ("true", "true", "prohibited"),
+    ]
+    rival = ("--fact", "trained_model_competes=true", "--fact", "trained_model_distributed=true")
+    assert gate("lineage", *rival).code == 4
+    assert gate("lineage", "--fact", "trained_model_competes=false").code == 0
+
+
+@pytest.mark.parametrize("line", ["config check", "doctor", "check gpt-4o"])
+def test_commands_that_call_nobody_make_no_ledger(gate: Gate, line: str) -> None:
+    for file in gate.folder.glob("calls.db*"):
+        file.unlink()
+    gate(*line.split())
+    assert list(gate.folder.glob("calls.db*")) == []
 
 
 def test_since_a_day(gate: Gate) -> None:
@@ -145,8 +172,8 @@ def test_rows_without_a_stamp_and_rows_tampered_with_are_unknown(
     ran = gate("lineage", "--dataset", file, "--text-field", "answer", "--no-config")
     assert ran.code == 5
     assert "3 rows, for train-on-outputs: 1 permitted, 2 unknown" in ran.out
-    assert "lines 2\n  without a stamp" in ran.out
-    assert "lines 3\n  tampered with: its text is not the one that was stamped" in ran.out
+    assert "line 2\n  without a stamp" in ran.out
+    assert "line 3\n  tampered with: its text is not the one that was stamped" in ran.out
 
 
 def test_the_ledger_knows_rows_that_have_no_stamp(gate: Gate, asked: tuple[Path, list[dict[str, Any]]]) -> None:

