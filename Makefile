@@ -38,7 +38,7 @@ test: lint
 	$(BIN)/python -m pytest
 
 test-slow: .venv/.dev registry
-	HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest -m slow
+	HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest -m "slow or hypothesis"
 
 bench: .venv/.dev registry
 	$(BIN)/python -m benchmarks

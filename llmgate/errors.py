@@ -136,7 +136,7 @@ class StreamBroken(ProviderError):
 class AllTargetsFailed(GateError, ExceptionGroup[Exception]):
     """No target answered. `exceptions` holds what each target met; `attempts` tells the whole story."""
 
-    def __new__(cls, message: str, exceptions: Sequence[Exception], attempts: Sequence[Any] = ()) -> AllTargetsFailed:
+    def __new__(cls, message: str, exceptions: Sequence[Exception], *_attempts: Any) -> AllTargetsFailed:
         return super().__new__(cls, message, exceptions)
 
     def __init__(self, message: str, exceptions: Sequence[Exception], attempts: Sequence[Any] = ()) -> None:

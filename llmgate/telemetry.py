@@ -27,9 +27,7 @@ class OpenTelemetry:
         try:
             from opentelemetry import trace
         except ModuleNotFoundError as error:
-            raise MissingExtra(
-                "OpenTelemetry is not installed: pip install 'llmgate-gateway[otel]'"
-            ) from error
+            raise MissingExtra("OpenTelemetry is not installed: pip install 'llmgate-gateway[otel]'") from error
         self._trace = trace
         self._tracer = tracer or trace.get_tracer("llmgate")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -85,14 +86,14 @@ class _Documents(msgspec.Struct, frozen=True, gc=False):
     instruments: tuple[Instrument, ...]
 
 
-def _documents(governing: Iterable[Governing], today: dt.date) -> _Documents:
+def _documents(registry: Registry, governing: Iterable[Governing], today: dt.date) -> _Documents:
     found = tuple(governing)
-    asks = tuple(_asks(g.license) for g in found)
+    asks = tuple(registry.remember(("asks", g.license.id), functools.partial(_asks, g.license)) for g in found)
     return _Documents(
         governing=found,
         names=tuple(name for g in found for name in (g.license.id, _unreadable(g, today) or "")),
         asks=asks,
-        asks_of_target=tuple(sorted(MODEL_FACTS.keys() & {name for names in asks for name in names})),
+        asks_of_target=tuple(name for names in asks for name in names if name in MODEL_FACTS),
         instruments=tuple(
             Instrument(g.license.id, g.license.text.sha256 if g.license.text else None, g.why) for g in found
         ),
@@ -158,10 +159,10 @@ def decide(
     if instruments is None:
         place = (deployment.wire, model and model.id, provider and provider.id, deployment.license)
         documents = registry.remember(
-            ("documents", *place, today), lambda: _documents(governing(registry, deployment, today), today)
+            ("documents", *place, today), lambda: _documents(registry, governing(registry, deployment, today), today)
         )
     else:
-        documents = _documents(instruments, today)
+        documents = _documents(registry, instruments, today)
     own_facts = _own_facts(deployment)
     absent = (*_gaps(deployment), *gaps)
     key = ("weighed", documents.names, asked, given, today, absent, *map(own_facts.get, documents.asks_of_target))
@@ -228,7 +229,7 @@ def _weigh(
             reasons.append(Reason(g.license.id, "", "unknown", why_not, g.license.url, None, "U", asked))
         else:
             key = ("said", g.license.id, asked, *map(known.get, asks))
-            said, owes = registry.remember(key, lambda licence=g.license: _said(licence, asked, known))
+            said, owes = registry.remember(key, functools.partial(_said, g.license, asked, known))
             reasons += said
             owed += owes
     reasons.extend(Reason("unknown", "", "unknown", gap, "", None, "U", asked) for gap in absent)

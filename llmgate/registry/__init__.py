@@ -60,6 +60,10 @@ class Registry:
             for offer in p.offer:
                 self._offers.setdefault((p.id, offer.wire), offer)
                 self._offers.setdefault((p.id, offer.model), offer)
+        self._first_party: dict[str, list[Provider]] = {}
+        for p in data.providers:
+            for developer in p.developers if p.kind == "first-party" else ():
+                self._first_party.setdefault(developer, []).append(p)
         self._remembered: dict[Any, Any] = {}
 
     # Lookups
@@ -106,9 +110,8 @@ class Registry:
 
     def first_party(self, model: Model) -> Provider | None:
         """The developer's own service for a model, whether or not it still offers it."""
-        own = [p for p in self.data.providers if p.kind == "first-party" and model.developer in p.developers]
-        own.sort(key=lambda p: ((p.id, model.id) not in self._offers, p.id))
-        return own[0] if own else None
+        own = self._first_party.get(model.developer, ())
+        return min(own, key=lambda p: ((p.id, model.id) not in self._offers, p.id), default=None)
 
     # Targets
 

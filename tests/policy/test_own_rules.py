@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +254,14 @@ def test_a_mistake_is_one_line_with_its_place(tmp_path: Path, wrong: str, line: 
         config(tmp_path, f"[policy]\n[[policy.rules]]\n{wrong}\n")
     assert str(caught.value).startswith(f"{tmp_path / 'llmgate.toml'}:{line}: ")
     assert message in str(caught.value)
+
+
+def test_the_rules_of_the_documentation_are_right() -> None:
+    page = (Path(__file__).parents[2] / "docs/config.md").read_text("utf-8")
+    (block,) = re.findall(r"```toml\n(\[\[policy\.rules\]\].*?)```", page, re.DOTALL)
+    found = Config.load({"policy": tomllib.loads(block)["policy"]})
+    assert [r.name for r in found.rules.own] == ["legal-7", *(f"policy rule {n}" for n in range(2, 7))]
+    assert {name for name in TARGET_FACTS if not name.startswith("use.")} <= set(re.findall(r"`([\w.]+)`", page))
 
 
 def test_every_fact_of_a_target_can_be_asked_of_every_target_of_the_registry() -> None:

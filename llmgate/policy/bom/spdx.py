@@ -53,7 +53,7 @@ class _Writer:
 
     def __init__(self, created: dt.datetime, version: str) -> None:
         self._elements: dict[str, Any] = {}
-        self._dated = True
+        self._complete = True
         self._creation = spdx.CreationInfo()
         self._creation.specVersion = "3.0.1"
         self._creation.created = created
@@ -88,8 +88,8 @@ class _Writer:
 
     def _document(self, application: Any, name: str) -> None:
         profiles = [_Profile.core, _Profile.software, _Profile.simpleLicensing, _Profile.expandedLicensing]
-        if self._dated:
-            # The AI profile wants a release date of each AI package; without one it is not claimed.
+        if self._complete:
+            # The profile wants a supplier and a release date of each AI package: claimed only where all have them.
             profiles.append(_Profile.ai)
         bom = self._new(spdx.Bom, "bom", "models", name=f"Models of {name}")
         bom.rootElement.append(application)
@@ -177,7 +177,7 @@ class _Writer:
         package.software_downloadLocation = download or _NO_ASSERTION
         _fill(package, suppliedBy=self._organization(supplier) if supplier else None)
         released = self._released(model, package)
-        self._dated = self._dated and released and bool(supplier)
+        self._complete = self._complete and released and bool(supplier)
         if model is None:
             return package
         package.summary = model.name
