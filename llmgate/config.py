@@ -254,7 +254,8 @@ class Config:
         for n in range(len(tables)):
             here = (*at, n)
             rule = self._document.convert(OwnRule, here)
-            name = rule.name or ".".join(map(str, at[:-1])) + f" rule {n + 1}"
+            route = ".".join(map(str, at[:-2]))
+            name = rule.name or f"{route} rule {n + 1}".strip()
             rule = msgspec.structs.replace(rule, name=name, source=rule.source or self._document.where(here))
             yield checked(rule, self.registry, functools.partial(self._error_below, here))
 

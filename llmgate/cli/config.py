@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ..policy import own
 from . import options
 from .output import as_json, say
 
@@ -30,6 +31,7 @@ def check(config: options.Config_ = None, json: options.Json = False) -> None:
         "unknown": rules.unknown,
         "conditional": rules.conditional,
         "facts": {k: sorted(v) if isinstance(v, frozenset) else v for k, v in sorted(rules.facts.items())},
+        "rules": [r.name for r in rules.own],
     }
     where = str(loaded.path) if loaded.given and loaded.path else None
     if json:
@@ -41,4 +43,6 @@ def check(config: options.Config_ = None, json: options.Json = False) -> None:
     for name, value in policy["facts"].items():
         shown = ", ".join(value) if isinstance(value, list) else f"{value:,.0f}" if type(value) is float else value
         say(f"{name} = {shown}", indent=2)
+    for rule in rules.own:
+        say(f"your own rule {rule.name}: {rule.summary or own.words(rule)}", indent=2, hang=2)
     targets.show(found)

@@ -15,6 +15,8 @@ from .decision import NOT_ADVICE, Decision, Owed, Reason, worst
 from .facts import Facts, uses
 from .own import OwnRule
 
+_ROOM = 8192
+
 __all__ = [
     "NOT_ADVICE",
     "Decision",
@@ -85,6 +87,8 @@ class Policy:
         key = (deployment.name, deployment.wire, deployment.license, asked, facts, dt.date.today())
         made = self._made.get(key)
         if made is None:
+            if len(self._made) >= _ROOM:
+                self._made = {}
             made = self._made[key] = decide(self.registry, deployment, asked, facts, rules=self.rules.own)
         return made
 

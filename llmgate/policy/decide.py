@@ -245,8 +245,8 @@ def _summed(
     rules: tuple[own.OwnRule, ...] = (),
 ) -> _Weighed:
     """What reasons come to: for each use the worst, and the worst of all."""
-    by_use = {u: worst([r.verdict for r in reasons if u in r.uses], "unknown") for u in asked}
-    reasons = sorted(reasons, key=lambda r: -VERDICTS.index(r.verdict))
+    reasons = [r for verdict in reversed(VERDICTS) for r in reasons if r.verdict == verdict]  # the worst first
+    by_use = {u: next((r.verdict for r in reasons if u in r.uses), "unknown") for u in asked}
     said = [(r.license, r.clause, r.verdict) for r in reasons]
     identity = msgspec.json.encode([registry.hash, asked, given.ordered(), by_use, said, *rules])
     return _Weighed(
@@ -261,7 +261,7 @@ def _summed(
 
 def _known(registry: Registry, given: Facts, today: dt.date, own_facts: Mapping[str, Any]) -> dict[str, Any]:
     """Every fact that a condition may ask: those given, the day, the target's own."""
-    known: dict[str, Any] = {"date": today.isoformat(), **given, **own_facts}
+    known: dict[str, Any] = {"date": today.isoformat(), **given.as_dict(), **own_facts}
     if "registered" in given:
         known["registered"] = _instruments(registry, given, "registered")
     return known

@@ -48,6 +48,10 @@ class Facts(Mapping[str, Value]):
     def __repr__(self) -> str:
         return f"Facts({self._values!r})"
 
+    def as_dict(self) -> dict[str, Value]:
+        """A copy of the names and values."""
+        return self._values.copy()
+
     def ordered(self) -> list[tuple[str, Any]]:
         """Names and values in an order that is the same in every process."""
         return [(n, sorted(v) if isinstance(v, frozenset) else v) for n, v in sorted(self._values.items())]

@@ -136,6 +136,7 @@ def target_facts(deployment: Deployment, documents: Iterable[License]) -> dict[s
     own_machine = provider is None or provider.kind in ("self-hosted", "embedded")
     grades = [x.text.grade if x.text else UNREAD for x in documents]
     facts: dict[str, Any] = {
+        "target.wire": deployment.wire,
         "provider.id": provider.id if provider else "",
         "provider.kind": provider.kind if provider else "self-hosted",
         "provider.country": frozenset[str]() if own_machine else provider and provider.country,
@@ -173,7 +174,7 @@ def reasons(
             license=LICENSE,
             clause=rule.name or f"rule {number}",
             verdict=verdict,
-            summary=(rule.summary or _in_words(rule)) + unknown,
+            summary=(rule.summary or words(rule)) + unknown,
             source=rule.source or "",
             checked=None,
             grade="own",
@@ -191,6 +192,7 @@ def _applies(rule: OwnRule, known: Mapping[str, Any]) -> Truth:
     return frozenset().union(*(t for t in (when, met) if isinstance(t, frozenset))) or True
 
 
-def _in_words(rule: OwnRule) -> str:
+def words(rule: OwnRule) -> str:
+    """What a rule says, from its conditions."""
     scope = f" where {describe(rule.when)}" if rule.when else ""
     return f"Your own rule{scope}" + (f" requires {describe(rule.require)}" if rule.require else "")

@@ -82,6 +82,7 @@ TARGET_FACTS: dict[str, FactKind] = {
     "model.lifecycle": "text",
     "model.context": "number",
     "model.parameters": "number",
+    "target.wire": "text",
     "provider.id": "text",
     "provider.kind": "text",
     "provider.country": "country",

@@ -80,6 +80,8 @@ def test_own_rules_are_judged_and_cited_on_the_command_line(gate: Gate) -> None:
     assert listed
     assert not [m["id"] for m in listed if "LicenseRef-scancode-llama-2-license-2023" in m["license"]]
     assert "osi-only" in gate("why", "llama-2-7b").out
+    assert gate("config", "check", "--json").json["policy"]["rules"] == ["osi-only"]
+    assert "your own rule osi-only: Only OSI-approved licences." in gate("config", "check").out
 
 
 def test_a_difference_of_licences_by_use_clause_and_obligation(gate: Gate) -> None:

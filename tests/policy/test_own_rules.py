@@ -60,6 +60,7 @@ IN_CHINA = {"provider.country": {"in": ["CN"]}}
         ({"when": {"model.lifecycle": {"not_in": ["active"]}}}, [], ["free"]),
         ({"require": {"license.osi_approved": True}}, ["fenced"], ["free", "near:free"]),
         ({"require": {"license.grade": "P"}}, ["fenced"], ["free", "near:free"]),
+        ({"require": {"target.wire": {"in": ["free-wire", "free"]}}}, ["near:fenced"], ["near:free", "free"]),
         ({"require": {"model.id": "free"}}, ["near:fenced"], ["near:free"]),
         ({"require": {"use.confidential-input": "permitted"}}, ["far:free"], ["near:free", "free"]),
         ({"when": {"target.hosted": True}, "require": {"provider.country": {"in": ["EU"]}}}, ["far:free"], ["free"]),
@@ -211,9 +212,9 @@ def config(tmp_path: Path, text: str = CONFIG) -> Config:
 
 def test_a_route_adds_to_the_rules_of_the_config(tmp_path: Path) -> None:
     found = config(tmp_path)
-    assert [r.name for r in found.rules.own] == ["no-distills", "policy rule 2"]
+    assert [r.name for r in found.rules.own] == ["no-distills", "rule 2"]
     route = found.route("chat")
-    assert [r.name for r in route.rules.own] == ["no-distills", "policy rule 2", "one-version"]
+    assert [r.name for r in route.rules.own] == ["no-distills", "rule 2", "one-version"]
     mixtral, mistral = (Policy(found.registry, route.rules).decide(t) for t in route.targets)
     assert mixtral.permitted
     said = mistral.deciding[0]
@@ -260,7 +261,7 @@ def test_the_rules_of_the_documentation_are_right() -> None:
     page = (Path(__file__).parents[2] / "docs/config.md").read_text("utf-8")
     (block,) = re.findall(r"```toml\n(\[\[policy\.rules\]\].*?)```", page, re.DOTALL)
     found = Config.load({"policy": tomllib.loads(block)["policy"]})
-    assert [r.name for r in found.rules.own] == ["legal-7", *(f"policy rule {n}" for n in range(2, 7))]
+    assert [r.name for r in found.rules.own] == ["legal-7", *(f"rule {n}" for n in range(2, 7))]
     assert {name for name in TARGET_FACTS if not name.startswith("use.")} <= set(re.findall(r"`([\w.]+)`", page))
 
 

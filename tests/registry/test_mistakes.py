@@ -112,7 +112,7 @@ CASES = [
     (
         "provider",
         'wire = "able-1-fast"\n',
-        'wire = "able-1-fast"\nprice = { input = "1", tier = [{ above = 9, input = "2" }, { above = 9, input = "3" }] }\n',
+        'wire = "able-1-fast"\nprice = { tier = [{ above = 9, input = "2" }, { above = 9 }] }\n',
         "price =",
         ["lowest first, each once"],
     ),
@@ -126,9 +126,8 @@ CASES = [
     (
         "provider",
         'wire = "able-1-fast"\n',
-        'wire = "able-1-fast"\n'
-        'sources = { price = { url = "https://test.example", checked = 2026-01-01, grade = "S" } }\n',
-        "sources =",
+        'wire = "able-1-fast"\nsources.price = { url = "https://a.example", checked = 2026-01-01, grade = "S" }\n',
+        "sources.price =",
         ['"price", which the offer does not state'],
     ),
     (
