@@ -49,7 +49,8 @@ def governing(registry: Registry, deployment: Deployment, today: dt.date) -> Ite
                 continue
             seen.add(licence.id)
             yield Governing(licence, why)
-            yield from with_policies(licence.incorporates, f"incorporated by {licence.id}")
+            if licence.incorporates:
+                yield from with_policies(licence.incorporates, f"incorporated by {licence.id}")
 
     if deployment.license:
         yield from with_policies(deployment.license, "declared in the config")
@@ -163,7 +164,7 @@ def decide(
         )
     else:
         documents = _documents(registry, instruments, today)
-    own_facts = _own_facts(deployment)
+    own_facts = _own_facts(deployment) if documents.asks_of_target or rules else {}
     absent = (*_gaps(deployment), *gaps)
     key = ("weighed", documents.names, asked, given, today, absent, *map(own_facts.get, documents.asks_of_target))
     weighed = registry.remember(key, lambda: _weigh(registry, documents, asked, given, today, own_facts, absent))
