@@ -213,7 +213,7 @@ class Core:
             client_cert=table.client_cert,
             http2=table.http2,
             connect_timeout=seconds(table.connect_timeout),
-            library=table.transport,
+            transport=table.transport,
         )
 
     def _announce(self, route: Route) -> None:

@@ -71,7 +71,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     proxy: a proxy's URL, user and password in it if need be; None: the environment's (HTTP_PROXY, NO_PROXY).
     ca: a PEM file of further authorities to trust. client_cert: a PEM file with the client's certificate and key.
     http2: offer HTTP/2 in TLS, where the library can; `prior-knowledge` speaks it without asking.
-    connect_timeout: seconds. library: one of `LIBRARIES`, or `auto`, the best that is installed.
+    connect_timeout: seconds. transport: one of `LIBRARIES`, or `auto`, the best that is installed.
     """
 
     proxy: str | None = None
@@ -79,7 +79,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     client_cert: str | None = None
     http2: bool | str = True
     connect_timeout: float = 10.0
-    library: str = "auto"
+    transport: str = "auto"
 
 
 LIBRARIES = {"sync": ("pyreqwest", "httpx2"), "async": ("aiohttp", "pyreqwest", "httpx2")}
@@ -89,13 +89,13 @@ asynchronous ones: pyreqwest does not hang up on a call that is cancelled before
 
 def create(settings: Settings) -> Transport:
     """A pooled synchronous transport."""
-    library = "pyreqwest" if settings.library == "auto" else settings.library
+    library = "pyreqwest" if settings.transport == "auto" else settings.transport
     return _module(library).SyncTransport(settings)  # type: ignore[no-any-return]
 
 
 def create_async(settings: Settings) -> AsyncTransport:
     """A pooled asynchronous transport."""
-    library = settings.library
+    library = settings.transport
     if library == "auto":
         # aiohttp speaks no HTTP/2.
         fits = settings.http2 != "prior-knowledge" and importlib.util.find_spec("aiohttp") is not None

@@ -70,11 +70,11 @@ class Make:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.library = kind.partition("-")[0]
+        self.name = kind.partition("-")[0]
         self.made: list[Caller] = []
 
     def __call__(self, **settings: Any) -> Caller:
-        self.made.append(Caller(self.kind, Settings(library=self.library, **settings)))
+        self.made.append(Caller(self.kind, Settings(transport=self.name, **settings)))
         return self.made[-1]
 
 

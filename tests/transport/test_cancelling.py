@@ -26,7 +26,7 @@ UNANSWERED = [pytest.param(library, marks=DEAF if library == "pyreqwest" else ()
 
 @pytest.fixture(params=ASYNC)
 async def transport(request: pytest.FixtureRequest) -> AsyncIterator[AsyncTransport]:
-    made = create_async(Settings(library=request.param))
+    made = create_async(Settings(transport=request.param))
     yield made
     await made.close()
 

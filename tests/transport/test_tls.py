@@ -135,7 +135,7 @@ def test_the_proxy_of_the_environment(make: Make, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def make_2(make: Make) -> Make:
     """The transports that speak HTTP/2."""
-    if make.library == "aiohttp":
+    if make.name == "aiohttp":
         pytest.skip("aiohttp speaks HTTP/1.1 only")
     return make
 
@@ -163,7 +163,7 @@ def test_http_2_unasked(make_2: Make) -> None:
 def test_a_stream_of_http_2_left_early_is_reset(
     make_2: Make, certificates: Certificates, request: pytest.FixtureRequest
 ) -> None:
-    if make_2.library == "httpx2":
+    if make_2.name == "httpx2":
         reason = "httpx2 sends no RST_STREAM: over HTTP/2 the server learns nothing of a stream left early"
         request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     with Server(tls=certificates.both) as server:
