@@ -89,15 +89,27 @@ class _Documents(msgspec.Struct, frozen=True, gc=False):
 
 def _documents(registry: Registry, governing: Iterable[Governing], today: dt.date) -> _Documents:
     found = tuple(governing)
-    asks = tuple(registry.remember(("asks", g.license.id), functools.partial(_asks, g.license)) for g in found)
+    shape: tuple[Any, ...] = ("shape", today, *[g.license.id for g in found])
+    readable, asks, asks_of_target = registry.remember(shape, lambda: _shape(found, today))
     return _Documents(
         governing=found,
-        names=tuple(name for g in found for name in (g.license.id, _unreadable(g, today) or "")),
+        # An unreadable one says why it governs, so that it governs for the same reason is part of being the same.
+        names=shape[2:] if readable else (*shape[2:], *[g.why for g in found]),
         asks=asks,
-        asks_of_target=tuple(name for names in asks for name in names if name in MODEL_FACTS),
+        asks_of_target=asks_of_target,
         instruments=tuple(
-            Instrument(g.license.id, g.license.text.sha256 if g.license.text else None, g.why) for g in found
+            [Instrument(g.license.id, g.license.text.sha256 if g.license.text else None, g.why) for g in found]
         ),
+    )
+
+
+def _shape(found: tuple[Governing, ...], today: dt.date) -> tuple[bool, tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    """What many deployments under the same instruments share: whether all are readable, asks, asks_of_target."""
+    asks = tuple(_asks(g.license) for g in found)
+    return (
+        all(_readable(g.license, today) for g in found),
+        asks,
+        tuple(name for names in asks for name in names if name in MODEL_FACTS),
     )
 
 
@@ -271,11 +283,16 @@ def _known(registry: Registry, given: Facts, today: dt.date, own_facts: Mapping[
 def _unreadable(g: Governing, today: dt.date) -> str | None:
     """Why an instrument settles nothing, if it does not: not in force, or unread."""
     licence = g.license
+    if _readable(licence, today):
+        return None
     if not in_force(licence, today):
         return f"{licence.name} is not in force on {today}, and no other version is known ({g.why})"
-    if licence.text is None or (licence.kind != "policy" and not licence.rule):
-        return f"nobody has read {licence.name} yet ({g.why})"
-    return None
+    return f"nobody has read {licence.name} yet ({g.why})"
+
+
+def _readable(licence: License, today: dt.date) -> bool:
+    read = licence.text is not None and (licence.kind == "policy" or bool(licence.rule))
+    return read and in_force(licence, today)
 
 
 def _asks(licence: License) -> tuple[str, ...]:
