@@ -32,10 +32,13 @@ def ask(client: Client) -> None:
 
 
 heading("1. Which models permit commercial use?")
-permitted = llmgate.models(permits=["commercial"], output=["text"], established="DE", annual_revenue_usd="2M")
+ours = {"output": ["text"], "established": "DE", "annual_revenue_usd": "2M"}
+permitted = llmgate.models(permits=["commercial"], include=[], **ours)
+conditional = len(llmgate.models(permits=["commercial"], include=["conditional"], **ours)) - len(permitted)
 open_weights = [m.id for m in permitted if m.weights == "open"]
 print(f"{len(permitted)} models that write text do, for a company in Germany; {len(open_weights)} have open weights:")
 print("  " + ", ".join(open_weights[:8]) + ", ...")
+print(f"{conditional} more hang on facts not given here; `llmgate models --permits commercial` names them.")
 
 heading("2. One client, a route of four targets")
 with Client(HERE / "llmgate.toml") as client:
