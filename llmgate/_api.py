@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .errors import ConfigError
-from .policy import Decision, decide, hanging, select
+from .policy import Decision, Facts, decide, hanging, select
 from .registry import Model, load
 
 
@@ -18,7 +18,7 @@ def check(target: str, use: str | Iterable[str] = ("commercial",), **facts: Any)
     facts: as keyword arguments, e.g. `established="DE"`; a fact at a month goes through a dict:
     `**{"monthly_active_users@2024-06": "800M"}`. Raises ConfigError for an unknown model, use or fact.
     """
-    return decide(load(), target, [use] if isinstance(use, str) else use, facts)
+    return decide(load(), target, _names(use), facts)
 
 
 def models(
@@ -44,27 +44,33 @@ def models(
     of `Registry.models`. ConfigError for a name or a fact that there is not.
     """
     registry = load()
+    known = Facts(facts)
     found = registry.models(
-        input=input,
-        output=output,
+        input=_names(input),
+        output=_names(output),
         developer=developer,
         family=family,
         weights=None if open_weights is None else "open" if open_weights else "closed",
         min_context=min_context,
         max_params=max_params,
         on=on,
-        lifecycle=lifecycle,
+        lifecycle=_names(lifecycle),
         sort=sort,
     )
-    asked = [permits] if isinstance(permits, str) else list(permits)
-    wanted = {"permitted", *(include or ())}
+    asked = _names(permits)
+    wanted = {"permitted", *_names(include or ())}
     if unknown := wanted - {"permitted", "conditional"}:
         raise ConfigError(f'include: "conditional" is wanted, not "{min(unknown)}"')
     if not asked:
         return found
-    judged = select(registry, asked, facts, among=found, on=on)
+    judged = select(registry, asked, known, among=found, on=on)
     conditional = [d for _, d in judged if d.verdict == "conditional"]
     if include is None and conditional:
         words = f'llmgate: {hanging(conditional)}; include=["conditional"] lists them'
         warnings.warn(words, UserWarning, stacklevel=1)
     return [m for m, decision in judged if decision.verdict in wanted]
+
+
+def _names(given: str | Iterable[str]) -> list[str]:
+    """One name, or several."""
+    return [given] if isinstance(given, str) else list(given)

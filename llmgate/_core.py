@@ -15,7 +15,7 @@ import msgspec
 from ._flow import Flow, Incoming, Plan, Slot, broken, call
 from ._request import Messages, build
 from .chat import Attempt, Audio, ChatRequest, Document, Image, Part, Quirks, Reply
-from .config import Config, Route
+from .config import Config, Route, seconds
 from .errors import ConfigError, GateError, ModelUnavailable, PolicyDenied, ProviderError, Unsupported
 from .policy import Decision, Facts, Policy, Rules, uses
 from .policy.decision import cite
@@ -93,11 +93,12 @@ class Core:
     def begin(self, messages: Messages, options: Mapping[str, Any], *, stream: bool) -> Running:
         """A call ready to be driven. Raises ConfigError, Unsupported, PolicyDenied or ModelUnavailable."""
         request, parse = build(messages, options)
+        timeout = options.get("timeout")
         plan = self.plan(
             options.get("model"),
             options.get("use"),
             options.get("facts"),
-            options.get("timeout"),
+            seconds(timeout) if isinstance(timeout, str) else timeout,
             options.get("retries"),
         )
         return Running(self, plan, request, dict(options.get("provider_options") or {}), parse, stream)
@@ -205,8 +206,6 @@ class Core:
         table = self.config.providers.get(provider)
         if table is None:
             return Settings()
-        from .config import seconds
-
         return Settings(
             proxy=table.proxy,
             ca=table.ca,

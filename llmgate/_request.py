@@ -42,7 +42,8 @@ class CallOptions(TypedDict, total=False):
     """Further uses that this call makes; policy is only ever narrowed by them."""
     facts: Mapping[str, Any]
     """Further facts about this call; policy is only ever narrowed by them."""
-    timeout: float | None
+    timeout: float | str | None
+    """In seconds, or as in the config: "5s"."""
     retries: int | None
 
 
@@ -77,6 +78,8 @@ def as_messages(given: Messages) -> list[Message]:
         return [Message("user", [Text(given)])]
     if isinstance(given, Message):
         return [given]
+    if not isinstance(given, Iterable) or isinstance(given, Mapping | bytes):
+        raise ConfigError(f"messages are a string, a Message or a list of messages, not {type(given).__name__}")
     out: list[Message] = []
     for item in given:
         if isinstance(item, Message):

@@ -138,7 +138,7 @@ class Document:
     def __init__(self, path: Path | str, text: str | None = None) -> None:
         self.path = Path(path)
         try:
-            self.text = self.path.read_text("utf-8") if text is None else text
+            self.text = self.path.read_text("utf-8-sig") if text is None else text
         except OSError as error:
             raise ConfigError(f"{path}: cannot read it: {error.strerror}") from error
         except UnicodeDecodeError as error:
@@ -149,6 +149,8 @@ class Document:
             found = re.search(r"^(.*?) \(at line (\d+), column (\d+)\)$", str(error))
             where, what = (f":{found[2]}", found[1]) if found else ("", str(error))
             raise ConfigError(f"{path}{where}: not valid TOML: {what}") from None
+        except RecursionError:
+            raise ConfigError(f"{path}: not valid TOML: nested too deep") from None
         self._lines: dict[Path_, int] | None = None
 
     def where(self, path: Path_) -> str:
@@ -178,6 +180,8 @@ class Document:
             hint = nearest(name, _fields_at(to, path))
             path = (*base, *path, name)
             return self.error(path, f'unknown key "{_dotted(path)}"{hint}')
+        if what.startswith("Invalid enum value") and (choices := _choices_at(to, path)):
+            what = f"{what}; known: {', '.join(choices)}"
         path = (*base, *path)
         return self.error(path, f"{_dotted(path) or 'the file'}: {what[0].lower()}{what[1:]}")
 
@@ -232,13 +236,23 @@ def _dotted(path: Path_) -> str:
 
 def _fields_at(kind: Any, path: Path_) -> list[str]:
     """The field names that a struct allows at a path into it."""
-    info = msgspec.inspect.type_info(kind)
+    found = [o for o in _types_at(kind, path) if isinstance(o, msgspec.inspect.StructType)]
+    return [f.encode_name for o in found for f in o.fields]
+
+
+def _choices_at(kind: Any, path: Path_) -> list[str]:
+    """The values that a struct allows at a path into it, where it names them."""
+    found = [o for o in _types_at(kind, path) if isinstance(o, msgspec.inspect.LiteralType)]
+    return [str(value) for o in found for value in o.values]
+
+
+def _types_at(kind: Any, path: Path_) -> tuple[Any, ...]:
+    info: Any = msgspec.inspect.type_info(kind)
     for step in path:
         info = _into(info, step)
         if info is None:
-            return []
-    options = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
-    return [f.encode_name for o in options if isinstance(o, msgspec.inspect.StructType) for f in o.fields]
+            return ()
+    return info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
 
 
 def _into(info: Any, step: str | int) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
+import math
 import os
 import re
 import sys
@@ -26,6 +26,7 @@ Strategy = Literal["order", "weighted", "cheapest", "fastest"]
 EMBEDDED = "local:smollm2-135m-instruct"
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
+_LONGEST = 30 * 24 * 3600.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _REFERENCE = re.compile(r"^(env|file):(.+)$")
 _RULES = ("use", "unknown", "conditional", "mode")
@@ -194,6 +195,7 @@ class Config:
         for name, table in file.providers.items():
             at = ("providers", name)
             changes: dict[str, Any] = {}
+            self._seconds((*at, "connect_timeout"), table.connect_timeout)
             if table.terms is not None:
                 with self._at(*at, "terms"):
                     changes["terms"] = tuple(registry.license(t).id for t in table.terms)
@@ -268,7 +270,7 @@ class Config:
             targets = tuple(self.deployment(t) for t in table.targets)
         if table.weights and len(table.weights) != len(targets):
             raise self.error((*at, "weights"), f"{len(table.weights)} weights for {len(targets)} targets")
-        if any(w < 0 for w in table.weights) or (table.weights and not sum(table.weights)):
+        if any(not 0 <= w < math.inf for w in table.weights) or (table.weights and not sum(table.weights)):
             raise self.error((*at, "weights"), "weights are zero or more, and not all zero")
         if len({t.name for t in targets}) != len(targets):
             raise self.error((*at, "targets"), "a target stands there twice")
@@ -406,7 +408,10 @@ def seconds(text: str) -> float:
     found = _DURATION.fullmatch(text.strip())
     if not found or not float(found[1]):
         raise ConfigError(f'"{text}" is no duration: write 500ms, 60s, 10m or 1h')
-    return dt.timedelta(seconds=float(found[1]) * _UNITS[found[2]]).total_seconds()
+    value = float(found[1]) * _UNITS[found[2]]
+    if value > _LONGEST:
+        raise ConfigError(f'"{text}" is longer than the longest that may be waited, 30 days')
+    return value
 
 
 def user_config() -> Path:

@@ -90,7 +90,7 @@ def audit(
     """
     from ..registry.audit import audit as findings
 
-    days = re.fullmatch(r"(\d+)d?", max_age)
+    days = re.fullmatch(r"(\d{1,5})d?", max_age)
     if not days:
         raise ConfigError(f'--max-age "{max_age}": a number of days is wanted, such as 180d')
     if fail_on not in ("any", "error"):

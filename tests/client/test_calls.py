@@ -410,3 +410,13 @@ def test_the_two_clients_have_the_same_names_and_arguments() -> None:
         }
 
     assert face(Client) == face(AsyncClient)
+
+
+@pytest.mark.parametrize("messages", [None, 3, b"hi"])
+async def test_messages_of_a_wrong_kind(gate: Make, messages: Any) -> None:
+    with pytest.raises(ConfigError, match="messages are a string"):
+        await gate(config("a"), Upstream(a=reply())).chat(messages)
+
+
+async def test_a_timeout_may_be_written_as_in_the_config(gate: Make) -> None:
+    assert (await gate(config("a"), Upstream(a=reply())).chat(timeout="5s")).text == "hello"

@@ -150,3 +150,27 @@ def test_a_mapping_is_checked_alike() -> None:
 @pytest.mark.parametrize(("text", "value"), [("500ms", 0.5), ("60s", 60), ("1.5m", 90), ("2h", 7200)])
 def test_durations(text: str, value: float) -> None:
     assert seconds(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ('[routes.r]\ntargets = ["gpt-5.5"]\nstrategy = "fast"', 3, "known: cheapest, fastest, order, weighted"),
+        ('[routes.r]\ntargets = ["gpt-5.5"]\ntimeout = "99999999999999999999s"', 3, "longer than the longest"),
+        ('[routes.r]\ntargets = ["gpt-5.5"]\nweights = [nan]', 3, "zero or more"),
+        ('[providers.openai]\nconnect_timeout = "soon"', 2, "is no duration"),
+    ],
+)
+def test_values_out_of_range(tmp_path: Path, text: str, line: int, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert f"llmgate.toml:{line}: " in str(caught.value)
+    assert says in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_mistake_and_bottomless_nesting_is(tmp_path: Path) -> None:
+    path = tmp_path / "llmgate.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert Config.load(path).default == "chat"
+    with pytest.raises(ConfigError, match="nested too deep"):
+        load(tmp_path, "x = " + "[" * 5000 + "]" * 5000)

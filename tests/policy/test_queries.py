@@ -77,3 +77,9 @@ def test_a_wrong_name_is_an_error_not_an_empty_list(filters: dict[str, object], 
     with pytest.raises(ConfigError) as caught:
         llmgate.models(**filters)  # type: ignore[arg-type]
     assert str(caught.value) == said
+
+
+def test_one_name_may_stand_for_a_list_and_a_misspelt_filter_is_an_error() -> None:
+    assert llmgate.models(input="image") == llmgate.models(input=["image"])
+    with pytest.raises(llmgate.ConfigError, match="unknown fact"):
+        llmgate.models(foo=3)
