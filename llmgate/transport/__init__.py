@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -90,7 +90,8 @@ asynchronous ones: pyreqwest does not hang up on a call that is cancelled before
 def create(settings: Settings) -> Transport:
     """A pooled synchronous transport."""
     library = "pyreqwest" if settings.transport == "auto" else settings.transport
-    return _module(library).SyncTransport(settings)  # type: ignore[no-any-return]
+    transport: Transport = _module(library).SyncTransport(settings)
+    return transport
 
 
 def create_async(settings: Settings) -> AsyncTransport:
@@ -100,10 +101,11 @@ def create_async(settings: Settings) -> AsyncTransport:
         # aiohttp speaks no HTTP/2.
         fits = settings.http2 != "prior-knowledge" and importlib.util.find_spec("aiohttp") is not None
         library = "aiohttp" if fits else "pyreqwest"
-    return _module(library).AsyncTransport(settings)  # type: ignore[no-any-return]
+    transport: AsyncTransport = _module(library).AsyncTransport(settings)
+    return transport
 
 
-def _module(library: str):  # type: ignore[no-untyped-def]
+def _module(library: str) -> Any:
     try:
         return importlib.import_module(f"{__name__}._{library}")
     except ModuleNotFoundError as error:
